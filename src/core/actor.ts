@@ -1,0 +1,49 @@
+import { readTokenResponse } from './exchange.ts';
+import { type OneOrMore, resolveTarget } from './target.ts';
+import { type TokenService, tokenRequest } from './token-service.ts';
+import { type SecurityToken, securityToken } from './token-types.ts';
+
+/**
+ * Where the actor token comes from: asked again whenever the last one is about to expire, never kept beyond.
+ * A string is an access token.
+ */
+export type ActorSource = (options: {
+  readonly signal?: AbortSignal | undefined;
+}) => string | SecurityToken | Promise<string | SecurityToken>;
+
+/** Asks for the agent's own token, not on behalf of anyone. */
+export interface ClientCredentialsOptions {
+  readonly audience?: OneOrMore | undefined;
+  readonly resource?: OneOrMore | undefined;
+  readonly scope?: OneOrMore | undefined;
+}
+
+/**
+ * Gets the agent's own token by the client credentials grant (RFC 6749 section 4.4), for use as actor token.
+ *
+ * @param options - `audience`, `resource` and `scope` as the STS wants them; default: none
+ */
+export function clientCredentialsActor(
+  service: TokenService,
+  options: ClientCredentialsOptions = {},
+): ActorSource {
+  const parameters = clientCredentialsForm(options);
+  return async ({ signal }) => {
+    const response = await tokenRequest(service, 'client_credentials', {
+      parameters: new URLSearchParams(parameters),
+      signal,
+    });
+    const answer = await readTokenResponse(service, response, []);
+    return securityToken(answer.access_token);
+  };
+}
+
+function clientCredentialsForm(options: ClientCredentialsOptions): URLSearchParams {
+  const body = new URLSearchParams();
+  if (!options.audience && !options.resource && !options.scope) return body;
+  const target = resolveTarget(options);
+  for (const resource of target.resources) body.append('resource', resource);
+  for (const audience of target.audiences) body.append('audience', audience);
+  if (target.scopes.length > 0) body.set('scope', target.scopes.join(' '));
+  return body;
+}

@@ -1,0 +1,39 @@
+import { decodeJwt } from 'jose/jwt/decode';
+
+/** The claims this package reads. They come from a token that was decoded, not verified. */
+export interface TokenClaims {
+  readonly iss?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly aud: readonly string[];
+  /** Expiry, in milliseconds since the epoch. */
+  readonly exp?: number | undefined;
+  readonly scope?: string | undefined;
+  /** `act.sub`: who acts (RFC 8693 section 4.1). */
+  readonly act?: string | undefined;
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/**
+ * Reads the claims of a JWT without verifying it: the resource server verifies; we only compare and plan.
+ *
+ * @returns `undefined` when the token is not a JWT, so opaque
+ */
+export function readClaims(token: string): TokenClaims | undefined {
+  let payload: Record<string, unknown>;
+  try {
+    payload = decodeJwt(token);
+  } catch {
+    return undefined;
+  }
+  const { aud, exp, act, scope, scp } = payload;
+  const scopes = scope ?? scp;
+  return {
+    iss: text(payload.iss),
+    sub: text(payload.sub),
+    aud: (Array.isArray(aud) ? aud : [aud]).filter((value) => typeof value === 'string'),
+    exp: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    scope: Array.isArray(scopes) ? scopes.map(String).join(' ') : text(scopes),
+    act: text((act as { sub?: unknown } | null | undefined)?.sub),
+  };
+}

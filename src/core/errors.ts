@@ -1,0 +1,97 @@
+/**
+ * What a caller can do about a failure.
+ *
+ * - `reauthentication_required`: the user must sign in again.
+ * - `consent_required`: the user must agree to something first.
+ * - `misconfigured`: somebody must change a setting; asking again does not help.
+ * - `denied`: policy says no.
+ * - `unavailable`: may pass; a later try can succeed.
+ */
+export type FailureClass =
+  | 'reauthentication_required'
+  | 'consent_required'
+  | 'misconfigured'
+  | 'denied'
+  | 'unavailable';
+
+/** Every code an {@link OnbehalfError} can carry. */
+export type ErrorCode =
+  | 'subject_missing'
+  | 'subject_malformed'
+  | 'subject_expired'
+  | 'actor_unavailable'
+  | 'actor_expired'
+  | 'delegation_missing'
+  | 'delegation_ended'
+  | 'capacity_exceeded'
+  | 'insecure_url'
+  | 'sts_unreachable'
+  | 'sts_timeout'
+  | 'sts_error'
+  | 'sts_invalid_response'
+  | 'sts_metadata_invalid'
+  | 'issued_token_rejected'
+  | 'token_not_ready'
+  | 'url_not_pinned'
+  | 'server_rejected_token'
+  | 'server_unreachable'
+  | 'toolset_unregistered'
+  | 'toolset_unsupported'
+  | 'peer_missing';
+
+/** Facts about a failure that are safe to print: none of them can hold a token or a secret. */
+export interface OnbehalfErrorOptions {
+  /** What the caller can do about it. */
+  readonly failure: FailureClass;
+  /** HTTP status that led here, if one did. */
+  readonly status?: number | undefined;
+  /** `error` of an OAuth error response (RFC 6749 section 5.2), redacted. */
+  readonly oauthError?: string | undefined;
+  /** How long the other side asked us to wait, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+  /** A cause that is safe to print. Never pass what a library threw: it can hold the request. */
+  readonly cause?: Error | undefined;
+}
+
+/**
+ * The one error of this package. `code` says what happened, `failure` what can be done about it.
+ * No instance ever holds a token, a secret or an assertion, so it may be logged as it is.
+ */
+export class OnbehalfError extends Error {
+  override readonly name = 'OnbehalfError';
+  readonly code: ErrorCode;
+  readonly failure: FailureClass;
+  readonly status: number | undefined;
+  readonly oauthError: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: OnbehalfErrorOptions) {
+    super(message, options.cause && { cause: options.cause });
+    this.code = code;
+    this.failure = options.failure;
+    this.status = options.status;
+    this.oauthError = options.oauthError;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** Whether the same request can succeed later without anybody changing anything. */
+  get retryable(): boolean {
+    return this.failure === 'unavailable';
+  }
+}
+
+/** Tells an {@link OnbehalfError} from other errors, also across two copies of this package. */
+export function isOnbehalfError(error: unknown): error is OnbehalfError {
+  return error instanceof Error && error.name === 'OnbehalfError' && 'code' in error && 'failure' in error;
+}
+
+/** The system error code (`ECONNREFUSED`, ...) behind a failed `fetch`, and nothing else of it. */
+export function networkCause(error: unknown): Error | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 4 && current instanceof Error; depth++) {
+    const code = (current as { code?: unknown }).code;
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,40}$/.test(code)) return new Error(code);
+    current = current.cause;
+  }
+  return undefined;
+}

@@ -1,0 +1,21 @@
+const LONGEST = 200;
+/** Anything that could be a token: dotted base64url as in a JWT, or one long run of token characters. */
+const TOKEN_LIKE = /[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*|[\w+/=~-]{24,}/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+
+/**
+ * Makes text from another party safe to show: known secrets and whatever looks like a token are replaced,
+ * control characters dropped, the length bounded.
+ *
+ * @param text - what the other party said
+ * @param secrets - values that must not appear, as sent on the wire
+ */
+export function redact(text: string, secrets: readonly string[] = []): string {
+  let safe = text.slice(0, 20 * LONGEST);
+  for (const secret of secrets) {
+    if (secret.length >= 4) safe = safe.replaceAll(secret, '[redacted]');
+  }
+  safe = safe.replace(CONTROL, ' ').replace(TOKEN_LIKE, '[redacted]').trim();
+  return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
+}

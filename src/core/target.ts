@@ -1,0 +1,74 @@
+/** One or more values of a request parameter that may be repeated. */
+export type OneOrMore = string | readonly string[];
+
+/** What a token is for. At least one of `audience`, `resource` and `scope` is given. */
+export interface Target {
+  /** Logical name(s) of the target service, RFC 8693 section 2.1. */
+  readonly audience?: OneOrMore | undefined;
+  /** Absolute URI(s) of the target service, without fragment, RFC 8707 section 2. */
+  readonly resource?: OneOrMore | undefined;
+  /** Scope value(s); a string is split at spaces, RFC 6749 section 3.3. */
+  readonly scope?: OneOrMore | undefined;
+  /** `requested_token_type`, RFC 8693 section 3. Default: not sent, the STS decides. */
+  readonly requestedTokenType?: string | undefined;
+}
+
+/** A {@link Target} that was checked: lists only, scopes sorted and without repetition, frozen. */
+export interface ResolvedTarget {
+  readonly audiences: readonly string[];
+  readonly resources: readonly string[];
+  readonly scopes: readonly string[];
+  readonly requestedTokenType: string | undefined;
+}
+
+const resolved = new WeakSet<object>();
+
+/**
+ * Checks a target once, so that later look-ups need not.
+ *
+ * @throws TypeError that names the field when the target is empty or a value is not of its form
+ */
+export function resolveTarget(target: Target | ResolvedTarget | string): ResolvedTarget {
+  if (typeof target === 'object' && resolved.has(target)) return target as ResolvedTarget;
+  const given: Target = typeof target === 'string' ? { audience: target } : (target as Target);
+  const audiences = list(given.audience, 'audience');
+  const resources = list(given.resource, 'resource');
+  resources.forEach(assertResource);
+  const scopes = list(given.scope, 'scope').flatMap((value) => value.split(' ').filter(Boolean));
+  if (audiences.length + resources.length + scopes.length === 0) {
+    throw new TypeError('a target needs at least one of "audience", "resource" and "scope"');
+  }
+  const result: ResolvedTarget = Object.freeze({
+    audiences: Object.freeze(audiences),
+    resources: Object.freeze(resources),
+    scopes: Object.freeze([...new Set(scopes)].sort()),
+    requestedTokenType: given.requestedTokenType,
+  });
+  resolved.add(result);
+  return result;
+}
+
+/** A short name of a target for people: audiences, else resources, else scopes. */
+export function describeTarget(target: ResolvedTarget): string {
+  const named = [target.audiences, target.resources, target.scopes].find((values) => values.length > 0);
+  return (named ?? []).join(' ');
+}
+
+function list(value: OneOrMore | undefined, field: string): string[] {
+  if (value === undefined) return [];
+  const values = typeof value === 'string' ? [value] : [...value];
+  for (const each of values) {
+    if (typeof each !== 'string' || each.trim() === '') {
+      throw new TypeError(`"${field}" of a target must be a non-empty string or a list of them`);
+    }
+  }
+  return values;
+}
+
+function assertResource(resource: string): void {
+  if (!URL.canParse(resource) || resource.includes('#')) {
+    throw new TypeError(
+      '"resource" of a target must be an absolute URI without a fragment (RFC 8707 section 2)',
+    );
+  }
+}

@@ -1,0 +1,31 @@
+/** Token type identifiers of RFC 8693 section 3. */
+export const TOKEN_TYPE = {
+  accessToken: 'urn:ietf:params:oauth:token-type:access_token',
+  idToken: 'urn:ietf:params:oauth:token-type:id_token',
+  jwt: 'urn:ietf:params:oauth:token-type:jwt',
+} as const;
+
+/** `grant_type` of a token exchange, RFC 8693 section 2.1. */
+export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** A token with its type identifier: what RFC 8693 calls a security token. */
+export interface SecurityToken {
+  readonly token: string;
+  /** Token type identifier, RFC 8693 section 3. */
+  readonly type: string;
+}
+
+/** A security token that does not show its value when it is printed, spread or serialised. */
+export function securityToken(token: string, type: string = TOKEN_TYPE.accessToken): SecurityToken {
+  return hideToken({ type }, 'token', token);
+}
+
+/** Adds a property that holds a secret: readable, but not enumerable, so no printer or serialiser meets it. */
+export function hideToken<T extends object, K extends string>(
+  object: T,
+  name: K,
+  value: string,
+): Readonly<T> & { readonly [P in K]: string } {
+  Object.defineProperty(object, name, { value, enumerable: false });
+  return Object.freeze(object) as Readonly<T> & { readonly [P in K]: string };
+}
