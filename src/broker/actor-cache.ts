@@ -1,0 +1,91 @@
+import type { ActorSource } from '../core/actor.ts';
+import { readClaims } from '../core/claims.ts';
+import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import { type SecurityToken, securityToken } from '../core/token-types.ts';
+import type { Keyring } from './key.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { usableUntil } from './ttl.ts';
+
+/** The actor as of now. */
+export interface Actor {
+  readonly token: SecurityToken;
+  readonly sub: string | undefined;
+  /** Digest of issuer and `sub`; of the token itself when it is opaque. */
+  readonly identity: string;
+}
+
+/** The actor token, asked from its source again when it is about to expire. */
+export interface ActorCache {
+  /** Identity of the last actor seen; `undefined` before the first. */
+  readonly identity: string | undefined;
+  /** @throws OnbehalfError `actor_unavailable` or `actor_expired` */
+  current(signal?: AbortSignal): Promise<Actor>;
+}
+
+const HOUR = 3_600_000;
+
+export function createActorCache(source: ActorSource, keyring: Keyring, now: () => number): ActorCache {
+  const flight = createSingleFlight<Actor>();
+  let last: { actor: Actor; usableUntil: number } | undefined;
+
+  const load = async (signal: AbortSignal): Promise<Actor> => {
+    const token = await ask(source, signal);
+    const claims = readClaims(token.token);
+    const time = now();
+    if (claims?.exp !== undefined && claims.exp <= time) {
+      throw new OnbehalfError(
+        'actor_expired',
+        'the actor token has expired and its source gave no newer one',
+        {
+          failure: 'misconfigured',
+        },
+      );
+    }
+    const who = claims?.sub === undefined ? ['', token.token] : [claims.iss ?? '', claims.sub];
+    const actor = { token, sub: claims?.sub, identity: keyring.digest(token.type, ...who) };
+    const limits = { expiresInMs: undefined, tokenExp: claims?.exp, subjectExp: undefined };
+    const until = usableUntil({
+      now: time,
+      ...limits,
+      maxTtlMs: HOUR,
+      marginMs: 10_000,
+      unknownTtlMs: 60_000,
+    });
+    last = { actor, usableUntil: until };
+    return actor;
+  };
+
+  return {
+    get identity() {
+      return last?.actor.identity;
+    },
+    async current(signal) {
+      if (last && last.usableUntil > now()) return last.actor;
+      return flight.run('actor', load, signal);
+    },
+  };
+}
+
+async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityToken> {
+  try {
+    const given = await source({ signal });
+    const token = typeof given === 'string' ? securityToken(given) : given;
+    if (typeof token?.token === 'string' && token.token !== '') return token;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isOnbehalfError(error)) {
+      const { failure, status, oauthError, retryAfterMs } = error;
+      throw new OnbehalfError('actor_unavailable', `there is no actor token: ${error.message}`, {
+        failure: failure === 'unavailable' ? failure : 'misconfigured',
+        ...{ status, oauthError, retryAfterMs },
+      });
+    }
+    // What a foreign source throws may hold anything, so nothing of it is passed on.
+    throw new OnbehalfError('actor_unavailable', 'the source of the actor token failed', {
+      failure: 'unavailable',
+    });
+  }
+  throw new OnbehalfError('actor_unavailable', 'the source of the actor token gave no token', {
+    failure: 'misconfigured',
+  });
+}

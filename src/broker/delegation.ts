@@ -1,0 +1,136 @@
+import type { TokenClaims } from '../core/claims.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import type { ResolvedTarget } from '../core/target.ts';
+import type { SecurityToken } from '../core/token-types.ts';
+
+/** One subject, for one run. It names the subject and holds no token, so it may be passed around and printed. */
+export interface Delegation {
+  /** Unique in this process. */
+  readonly id: string;
+  /** Digest: runs with the same one share tokens, others never do. */
+  readonly group: string;
+  /** When the run is over even if nobody ends it, in milliseconds since the epoch. */
+  readonly endsAt: number;
+  readonly subject: {
+    /** `sub` of the subject token; `undefined` when that is opaque. */
+    readonly sub: string | undefined;
+    /** `iss` of the subject token. */
+    readonly iss: string | undefined;
+    /** Keyed digest of the subject token: the same only for the same token, and only in one broker. */
+    readonly digest: string;
+    /** When the subject token expires, in milliseconds since the epoch. */
+    readonly expiresAt: number | undefined;
+  };
+}
+
+/**
+ * How long tokens are kept: `run` until the last of the runs that share them has ended; `subject` until they
+ * expire, so that the next run of the same subject token exchanges nothing.
+ */
+export type Retention = 'run' | 'subject';
+
+/** The runs of one session and subject that are under way together. */
+export interface RunGroup {
+  /** What a run must have in common with it to join. */
+  readonly label: string;
+  readonly id: string;
+  /** Part of the store's key; empty where runs to come may share too. */
+  readonly keyPart: string;
+  readonly keys: Set<string>;
+  runs: number;
+  /** When the group ends even if nobody ends it, in milliseconds since the epoch. */
+  endsAt: number;
+  ended: boolean;
+}
+
+/** What the broker knows of a delegation, and nobody else. */
+export interface DelegationRecord {
+  readonly subject: SecurityToken;
+  readonly claims: TokenClaims;
+  readonly subjectDigest: string;
+  readonly group: RunGroup;
+  readonly endsAt: number;
+  /** Keys that were computed, by target, with what they were computed from besides. */
+  readonly keys: WeakMap<ResolvedTarget, KeyMemo>;
+  ended: boolean;
+}
+
+interface KeyMemo {
+  readonly key: string;
+  readonly actorIdentity: string | undefined;
+  readonly endpoint: string | undefined;
+}
+
+/** The run groups under way: counted references, a hard end, a bounded number. */
+export interface RunGroups {
+  /** Joins the group of `label`, or founds it. */
+  join(label: string, endsAt: number): RunGroup;
+  leave(group: RunGroup): void;
+  /** Ends the groups whose time is over. */
+  sweep(now: number): void;
+  endAll(): void;
+  readonly runs: number;
+  readonly size: number;
+}
+
+/** How {@link createRunGroups} makes and ends groups. */
+export interface RunGroupOptions {
+  readonly maxGroups: number;
+  /** Names a new group. */
+  readonly name: (label: string) => { readonly id: string; readonly keyPart: string };
+  /** Called once for a group when its last run has ended. */
+  readonly onEnd: (group: RunGroup) => void;
+}
+
+export function createRunGroups(options: RunGroupOptions): RunGroups {
+  const groups = new Map<string, RunGroup>();
+
+  const end = (group: RunGroup): void => {
+    if (group.ended) return;
+    group.ended = true;
+    group.runs = 0;
+    groups.delete(group.label);
+    options.onEnd(group);
+  };
+
+  const found = (label: string): RunGroup => {
+    if (groups.size >= options.maxGroups) {
+      throw new OnbehalfError(
+        'capacity_exceeded',
+        `${options.maxGroups} runs are under way, the most there may be`,
+        {
+          failure: 'unavailable',
+        },
+      );
+    }
+    return { label, ...options.name(label), keys: new Set(), runs: 0, endsAt: 0, ended: false };
+  };
+
+  return {
+    join(label, endsAt) {
+      const group = groups.get(label) ?? found(label);
+      group.runs += 1;
+      group.endsAt = Math.max(group.endsAt, endsAt);
+      groups.set(label, group);
+      return group;
+    },
+    leave(group) {
+      group.runs -= 1;
+      if (group.runs <= 0) end(group);
+    },
+    sweep(now) {
+      for (const group of groups.values()) if (group.endsAt <= now) end(group);
+    },
+    endAll() {
+      for (const group of groups.values()) end(group);
+    },
+    get runs() {
+      let sum = 0;
+      for (const group of groups.values()) sum += group.runs;
+      return sum;
+    },
+    get size() {
+      return groups.size;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import { exchangeRequest, processExchangeResponse } from '../core/exchange.ts';
+import type { IssuedToken } from '../core/issued-token.ts';
+import type { ResolvedTarget } from '../core/target.ts';
+import type { TokenService } from '../core/token-service.ts';
+import { verifyIssuedToken } from '../core/verify.ts';
+import type { Actor, ActorCache } from './actor-cache.ts';
+import type { DelegationRecord } from './delegation.ts';
+import { usableUntil } from './ttl.ts';
+
+/** One exchange, as told to `onExchange`: claims and outcome, never a token. */
+export interface ExchangeEvent {
+  /** When it began, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly durationMs: number;
+  readonly audiences: readonly string[];
+  readonly resources: readonly string[];
+  /** Scope that was asked for. */
+  readonly scope: string | undefined;
+  /** `sub` of the subject token. */
+  readonly sub: string | undefined;
+  /** `sub` of the actor token. */
+  readonly act: string | undefined;
+  readonly outcome: 'issued' | 'failed';
+  /** Code of the failure. */
+  readonly code: string | undefined;
+}
+
+/** A verified token and how long it may be used. */
+export interface ExchangeResult {
+  readonly token: IssuedToken;
+  /** In milliseconds since the epoch. */
+  readonly usableUntil: number;
+  /** Identity of the actor that was sent; empty without one. */
+  readonly actorIdentity: string;
+}
+
+/** The part of the broker's options that concerns a single exchange. */
+export interface ExchangerOptions {
+  readonly tokenService: TokenService;
+  readonly actors: ActorCache | undefined;
+  readonly maxTtlMs?: number | undefined;
+  readonly marginMs?: number | undefined;
+  readonly unknownTtlMs?: number | undefined;
+  readonly allowOpaqueIssued?: boolean | undefined;
+  readonly onExchange?: ((event: ExchangeEvent) => void) | undefined;
+  readonly now?: (() => number) | undefined;
+}
+
+/** Exchanges one subject token for one target, verifies the outcome and tells about it. */
+export type Exchanger = (
+  record: Pick<DelegationRecord, 'subject' | 'claims'>,
+  target: ResolvedTarget,
+  signal: AbortSignal,
+) => Promise<ExchangeResult>;
+
+export function createExchanger(options: ExchangerOptions): Exchanger {
+  const { tokenService, now = Date.now } = options;
+  const ttl = {
+    maxTtlMs: options.maxTtlMs ?? 3_600_000,
+    marginMs: options.marginMs ?? 10_000,
+    unknownTtlMs: options.unknownTtlMs ?? 60_000,
+  };
+
+  const exchange = async (...[record, target, signal]: Parameters<Exchanger>): Promise<Exchanged> => {
+    const actor = await options.actors?.current(signal);
+    const parameters = { subject: record.subject, actor: actor?.token, target };
+    const response = await exchangeRequest(tokenService, parameters, { signal });
+    const token = await processExchangeResponse(tokenService, response, parameters);
+    const time = now();
+    const allowOpaque = options.allowOpaqueIssued ?? false;
+    verifyIssuedToken(token, { target, subject: record.claims, actor, now: time, allowOpaque });
+    const exps = { tokenExp: token.claims?.exp, subjectExp: record.claims.exp };
+    const until = usableUntil({ now: time, expiresInMs: token.expiresInMs, ...exps, ...ttl });
+    if (until > time)
+      return { actor, result: { token, usableUntil: until, actorIdentity: actor?.identity ?? '' } };
+    throw new OnbehalfError(
+      'issued_token_rejected',
+      'the token that the STS issued was refused: it has no lifetime',
+      {
+        failure: 'misconfigured',
+      },
+    );
+  };
+
+  return async (record, target, signal) => {
+    const at = now();
+    const tell = (outcome: ExchangeEvent['outcome'], act: string | undefined, code?: string): void => {
+      const { audiences, resources, scopes } = target;
+      const scope = scopes.length > 0 ? scopes.join(' ') : undefined;
+      const { sub } = record.claims;
+      notify(options, { at, durationMs: now() - at, audiences, resources, scope, sub, act, outcome, code });
+    };
+    try {
+      const { actor, result } = await exchange(record, target, signal);
+      tell('issued', actor?.sub);
+      return result;
+    } catch (error) {
+      tell('failed', undefined, isOnbehalfError(error) ? error.code : 'aborted');
+      throw error;
+    }
+  };
+}
+
+interface Exchanged {
+  readonly actor: Actor | undefined;
+  readonly result: ExchangeResult;
+}
+
+/** A listener is an onlooker: its failure must not fail an exchange. */
+function notify(options: ExchangerOptions, event: ExchangeEvent): void {
+  try {
+    options.onExchange?.(event);
+  } catch {}
+}

@@ -1,0 +1,55 @@
+import type { IssuedToken } from '../core/issued-token.ts';
+
+/** A store of tokens by key, in this process's memory: bounded, the least recently used goes first. */
+export interface MemoryStore {
+  /** The token of a key that is usable at `now`. */
+  get(key: string, now: number): IssuedToken | undefined;
+  /** Keeps a token until `usableUntil` (milliseconds since the epoch). */
+  set(key: string, token: IssuedToken, usableUntil: number): void;
+  delete(key: string): void;
+  /** Drops what is no longer usable at `now`. */
+  sweep(now: number): void;
+  clear(): void;
+  readonly size: number;
+}
+
+interface Entry {
+  readonly token: IssuedToken;
+  readonly usableUntil: number;
+}
+
+/** @param maxEntries - how many tokens are kept at the most */
+export function createMemoryStore(maxEntries: number): MemoryStore {
+  // A Map iterates in the order of insertion: the first key is the one that was not used for longest.
+  const entries = new Map<string, Entry>();
+  return {
+    get(key, now) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      entries.delete(key);
+      if (entry.usableUntil <= now) return undefined;
+      entries.set(key, entry);
+      return entry.token;
+    },
+    set(key, token, usableUntil) {
+      entries.delete(key);
+      for (const oldest of entries.keys()) {
+        if (entries.size < maxEntries) break;
+        entries.delete(oldest);
+      }
+      entries.set(key, { token, usableUntil });
+    },
+    delete(key) {
+      entries.delete(key);
+    },
+    sweep(now) {
+      for (const [key, entry] of entries) {
+        if (entry.usableUntil <= now) entries.delete(key);
+      }
+    },
+    clear: () => entries.clear(),
+    get size() {
+      return entries.size;
+    },
+  };
+}
