@@ -1,0 +1,132 @@
+import type { Client, Tool } from '@modelcontextprotocol/client';
+import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import type { FetchLike } from '../core/http.ts';
+import { loadPeer } from '../core/peer.ts';
+import type { McpServer } from './server.ts';
+
+/** One open MCP session. */
+export interface McpSession {
+  readonly client: Client;
+  /** `Mcp-Session-Id` that the server gave, and the negotiated version: what a DELETE has to carry. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends the session with DELETE, as far as the server answers in time, and closes the client. Never throws. */
+  end(): Promise<void>;
+}
+
+/** How {@link openSession} connects. */
+export interface OpenOptions {
+  readonly fetch: FetchLike;
+  /**
+   * Whether to open the GET stream for messages of the server. A session for calls does without: the client offers
+   * nothing a server could ask for, and each stream holds a socket.
+   */
+  readonly listen: boolean;
+  readonly onToolsChanged: () => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const CLIENT_INFO = { name: 'onbehalf', version: '0.0.0' };
+
+/**
+ * Opens an MCP session over Streamable HTTP.
+ *
+ * @throws OnbehalfError `peer_missing`, or what `fetch` or the SDK throws
+ */
+export async function openSession(server: McpServer, options: OpenOptions): Promise<McpSession> {
+  const sdk = await loadPeer(
+    '@modelcontextprotocol/client',
+    'onbehalf/mcp',
+    () => import('@modelcontextprotocol/client'),
+  );
+  const client = new sdk.Client(CLIENT_INFO);
+  client.setNotificationHandler('notifications/tools/list_changed', options.onToolsChanged);
+  const fetchLike = options.listen ? options.fetch : withoutStream(options.fetch);
+  const transport = new sdk.StreamableHTTPClientTransport(server.url, {
+    fetch: (url, init) => fetchLike(String(url), init ?? {}),
+  });
+  await client.connect(transport, options.signal ? { signal: options.signal } : {});
+  const headers: Record<string, string> = {};
+  if (transport.sessionId) headers['mcp-session-id'] = transport.sessionId;
+  if (transport.protocolVersion) headers['mcp-protocol-version'] = transport.protocolVersion;
+  const end = async (): Promise<void> => {
+    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
+    await within(DELETE_TIMEOUT_MS, client.close());
+  };
+  return { client, headers, end };
+}
+
+/** How long a DELETE may take: nobody waits for a server that does not answer. */
+export const DELETE_TIMEOUT_MS = 2_000;
+
+/** Waits for a promise to settle, but not longer than that. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const elapsed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise.catch(() => {}), elapsed]);
+  clearTimeout(timer);
+}
+
+/** Lists all tools of a server; one that declares none has none. */
+export async function listTools(client: Client, signal?: AbortSignal): Promise<readonly Tool[]> {
+  if (!client.getServerCapabilities()?.tools) return [];
+  const { tools } = await client.listTools(undefined, { cacheMode: 'refresh', ...(signal && { signal }) });
+  return tools;
+}
+
+/** Answers the GET as a server does that offers no stream (405), without asking the server. */
+function withoutStream(fetchLike: FetchLike): FetchLike {
+  return async (url, init) =>
+    init.method === 'GET' ? new Response(null, { status: 405 }) : fetchLike(url, init);
+}
+
+/** HTTP status behind an error of the MCP SDK, v1 or v2, whichever copy of it threw. */
+export function httpStatus(error: unknown): number | undefined {
+  for (
+    let current = error, depth = 0;
+    depth < 4 && current instanceof Error;
+    current = current.cause, depth++
+  ) {
+    const { status, code } = current as { status?: unknown; code?: unknown };
+    if (typeof status === 'number') return status;
+    if (typeof code === 'number' && code >= 400 && code < 600) return code;
+  }
+  return undefined;
+}
+
+/** The OnbehalfError in an error's chain of causes: an SDK may have wrapped it. */
+export function findOnbehalfError(error: unknown): OnbehalfError | undefined {
+  for (
+    let current = error, depth = 0;
+    depth < 4 && current instanceof Error;
+    current = current.cause, depth++
+  ) {
+    if (isOnbehalfError(current)) return current;
+  }
+  return undefined;
+}
+
+/**
+ * Says what went wrong in a call to a server without repeating what the server said, which may hold its token.
+ * An error of the MCP protocol itself (a JSON-RPC error) is an answer, so it is left to the caller: `undefined`.
+ */
+export function describeCallFailure(server: McpServer, error: unknown): OnbehalfError | undefined {
+  const ours = findOnbehalfError(error);
+  if (ours) return ours;
+  const status = httpStatus(error);
+  if (status === 401 || status === 403) {
+    return new OnbehalfError('server_rejected_token', `${server.name} answered with status ${status}`, {
+      failure: 'denied',
+      status,
+    });
+  }
+  if (status === undefined && typeof (error as { code?: unknown } | null)?.code === 'number')
+    return undefined;
+  const failure =
+    status !== undefined && status < 500 && status !== 404 && status !== 429
+      ? 'misconfigured'
+      : 'unavailable';
+  const what = status === undefined ? 'could not be reached' : `answered with status ${status}`;
+  return new OnbehalfError('server_unreachable', `${server.name} ${what}`, { failure, status });
+}

@@ -1,0 +1,76 @@
+import type { Broker } from '../broker/broker.ts';
+import type { Delegation } from '../broker/delegation.ts';
+import { currentDelegation } from '../context/carrier.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import type { IssuedToken } from '../core/issued-token.ts';
+import { type HeaderFields, layerHeaders } from './headers.ts';
+import { defineMcpServer, type McpServer, type McpServerOptions } from './server.ts';
+
+/** Options of {@link createDelegatedFetch}. */
+export interface DelegatedFetchOptions extends McpServerOptions {
+  readonly broker: Broker;
+  /** Whom a request is for. Default: the delegation that the calling code runs under (`runAs`). */
+  readonly delegation?: (() => Delegation | undefined) | undefined;
+}
+
+/** A `fetch` for the transport of any MCP client. */
+export type DelegatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/**
+ * Makes a `fetch` that gives each request the token of its delegation for this server, got at the first request.
+ *
+ * It calls the configured origin and path only and follows no redirect. `Authorization` from elsewhere is overridden,
+ * in any case. On 401 that very token is dropped, another is exchanged, and the request is sent once more.
+ *
+ * @returns a function that throws OnbehalfError `delegation_missing`, `url_not_pinned`, or what `Broker.token`
+ * throws; then nothing was sent
+ */
+export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedFetch {
+  return delegatedFetch(options.broker, defineMcpServer(options), options.delegation ?? currentDelegation);
+}
+
+/** {@link createDelegatedFetch} for a server that is defined already. */
+export function delegatedFetch(
+  broker: Broker,
+  server: McpServer,
+  delegation: () => Delegation | undefined,
+): DelegatedFetch {
+  return async (input, given) => {
+    const { url, init } = await asUrlAndInit(input, given);
+    const caller = delegation();
+    if (!caller) {
+      throw new OnbehalfError(
+        'delegation_missing',
+        `nobody is known on whose behalf to call ${server.name}`,
+        {
+          failure: 'misconfigured',
+        },
+      );
+    }
+    const signal = init.signal ?? undefined;
+    const send = (token: IssuedToken): Promise<Response> => server.fetch(url, authorized(init, token));
+    const token = await broker.token(caller, server.target, { signal });
+    const response = await send(token);
+    if (response.status !== 401 || init.body instanceof ReadableStream) return response;
+    broker.reject(caller, server.target, token.accessToken);
+    const next = await broker.token(caller, server.target, { signal });
+    await response.body?.cancel();
+    return send(next);
+  };
+}
+
+function authorized(init: RequestInit, token: IssuedToken): RequestInit {
+  const authorization = { authorization: `Bearer ${token.accessToken}` };
+  return { ...init, headers: layerHeaders(init.headers as HeaderFields | undefined, authorization) };
+}
+
+/** A Request's body can be read once; here it is read, so that it can be sent twice. */
+async function asUrlAndInit(
+  input: string | URL | Request,
+  given: RequestInit = {},
+): Promise<{ url: string; init: RequestInit }> {
+  if (!(input instanceof Request)) return { url: String(input), init: given };
+  const { method, headers, signal } = input;
+  const body = input.body === null ? null : await input.arrayBuffer();
+  return { url: input.url, init: { method, headers, signal, body, ...given } };
+}

@@ -1,0 +1,74 @@
+import { OnbehalfError } from '../core/errors.ts';
+import type { FetchLike } from '../core/http.ts';
+import { secureUrl } from '../core/secure-url.ts';
+import { describeTarget, type ResolvedTarget, resolveTarget, type Target } from '../core/target.ts';
+import { type HeaderFields, layerHeaders } from './headers.ts';
+
+/** An MCP server and what its tokens are for. */
+export interface McpServerOptions {
+  /** Endpoint of the Streamable HTTP transport. Tokens go to this origin and path (and below it) only. */
+  readonly url: string | URL;
+  /** Audience, or the richer target, of the server's tokens. */
+  readonly target: Target | string;
+  /** Names the server in errors and results. Default: the target's audience. */
+  readonly name?: string | undefined;
+  /** Header fields sent with every request; whatever else sets the same name wins. */
+  readonly headers?: HeaderFields | undefined;
+  /** Lets tokens travel in clear text to a host that is not loopback. Only for a network that you trust. */
+  readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
+  /** Default: the global `fetch`. */
+  readonly fetch?: FetchLike | undefined;
+}
+
+/** A checked {@link McpServerOptions}. */
+export interface McpServer {
+  readonly name: string;
+  readonly url: URL;
+  readonly target: ResolvedTarget;
+  /** Equal only for servers with the same URL, target and header fields. */
+  readonly id: string;
+  /** Sends a request to this server and nowhere else; see {@link defineMcpServer}. */
+  readonly fetch: FetchLike;
+}
+
+/**
+ * Checks the description of an MCP server. Its `fetch` refuses every URL but the server's own and follows no redirect.
+ *
+ * @throws TypeError when a field is not of its form
+ * @throws OnbehalfError `insecure_url` for plain http off loopback
+ */
+export function defineMcpServer(options: McpServerOptions): McpServer {
+  const url = secureUrl(options.url, '"url" of an MCP server', options.dangerouslyAllowInsecureHttp);
+  const target = resolveTarget(options.target);
+  const headers = options.headers === undefined ? undefined : [...layerHeaders(options.headers)];
+  const send: FetchLike = options.fetch ?? ((to, init) => fetch(to, init));
+  return Object.freeze({
+    name: options.name ?? describeTarget(target),
+    url,
+    target,
+    id: JSON.stringify([url.href, target, headers ?? []]),
+    fetch: async (to: string, init: RequestInit) => {
+      assertPinned(url, new URL(to));
+      return send(to, {
+        ...init,
+        headers: layerHeaders(headers, init.headers as HeaderFields),
+        redirect: 'manual',
+      });
+    },
+  });
+}
+
+/** @throws OnbehalfError `url_not_pinned` unless `url` is on the origin and at or below the path of `pinned` */
+function assertPinned(pinned: URL, url: URL): void {
+  const base = pinned.pathname.endsWith('/') ? pinned.pathname : `${pinned.pathname}/`;
+  const inside = url.pathname === pinned.pathname || url.pathname.startsWith(base);
+  // An encoded slash is one path segment here and may be two at the server.
+  const below = url.pathname.slice(pinned.pathname.length);
+  if (url.origin === pinned.origin && inside && !/%2f|%5c/i.test(below) && url.username + url.password === '')
+    return;
+  throw new OnbehalfError(
+    'url_not_pinned',
+    `a request to ${url.origin} was stopped: this client may only call ${pinned.origin}${pinned.pathname}`,
+    { failure: 'misconfigured' },
+  );
+}

@@ -1,0 +1,198 @@
+import type { Client } from '@modelcontextprotocol/client';
+import type { Broker } from '../broker/broker.ts';
+import type { Delegation } from '../broker/delegation.ts';
+import { abortable } from '../broker/single-flight.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import type { IssuedToken } from '../core/issued-token.ts';
+import { DELETE_TIMEOUT_MS, httpStatus, type McpSession, openSession } from './client.ts';
+import { delegatedFetch } from './delegated-fetch.ts';
+import type { McpServer } from './server.ts';
+
+/** Options of {@link createSessionPool}. */
+export interface SessionPoolOptions {
+  readonly broker: Broker;
+  /** A session that nobody used for this long is closed, in milliseconds. Default: 60,000. */
+  readonly idleMs?: number | undefined;
+  /** Most sessions open at once; an idle one makes room. Default: 10,000. */
+  readonly maxSessions?: number | undefined;
+}
+
+/** MCP sessions kept open, one for each server, target and run group; so never shared between subjects. */
+export interface SessionPool {
+  /**
+   * Calls a server on behalf of a subject in the session kept for that, opened at the first call. When the server
+   * has forgotten the session (404, so it did nothing), another is opened and the call made once more.
+   *
+   * @throws what `use` or the SDK throws; OnbehalfError where this package stopped the call
+   */
+  call<T>(
+    server: McpServer,
+    delegation: Delegation,
+    use: (client: Client) => Promise<T>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<T>;
+  /** Calls back when a server says that its tools have changed. */
+  onToolsChanged(listener: (server: McpServer) => void): void;
+  /** Resolves when the DELETE requests under way have been answered. */
+  settled(): Promise<void>;
+  /** Closes every session with DELETE. */
+  close(): Promise<void>;
+  readonly size: number;
+}
+
+interface Entry {
+  readonly server: McpServer;
+  readonly group: string;
+  readonly opening: Promise<McpSession>;
+  readonly opened: AbortController;
+  /** Reads the kept token for the closing DELETE; see `Broker.reader`. */
+  readonly read: () => IssuedToken | undefined;
+  /** The run that used it last: its requests are made under this one. */
+  delegation: Delegation;
+  users: number;
+  idle: ReturnType<typeof setTimeout> | undefined;
+}
+
+export function createSessionPool(options: SessionPoolOptions): SessionPool {
+  const { broker, idleMs = 60_000, maxSessions = 10_000 } = options;
+  const entries = new Map<string, Entry>();
+  const closing = new Set<Promise<void>>();
+  const listeners = new Set<(server: McpServer) => void>();
+
+  const open = (server: McpServer, delegation: Delegation): Entry => {
+    const opened = new AbortController();
+    const entry: Entry = {
+      server,
+      group: delegation.group,
+      opened,
+      read: broker.reader(delegation, server.target),
+      delegation,
+      users: 0,
+      idle: undefined,
+      opening: Promise.resolve().then(() =>
+        openSession(server, {
+          fetch: delegatedFetch(broker, server, () => entry.delegation),
+          listen: false,
+          onToolsChanged: () => {
+            for (const listener of listeners) listener(server);
+          },
+          signal: opened.signal,
+        }),
+      ),
+    };
+    entry.opening.catch(() => drop(entry));
+    return entry;
+  };
+
+  const keyOf = (entry: { server: McpServer; group: string }): string => `${entry.group} ${entry.server.id}`;
+
+  const drop = (entry: Entry): void => {
+    clearTimeout(entry.idle);
+    if (entries.get(keyOf(entry)) === entry) entries.delete(keyOf(entry));
+  };
+
+  /** Closes at once; what has to be said to the server is said with the token kept at this moment. */
+  const close = (entry: Entry): void => {
+    drop(entry);
+    const token = entry.read();
+    const task = entry.opening
+      .then(async ({ client, headers }) => {
+        if (token && headers['mcp-session-id']) await sendDelete(entry.server, headers, token);
+        await client.close();
+      })
+      .catch(() => {});
+    entry.opened.abort();
+    closing.add(task);
+    void task.finally(() => closing.delete(task));
+  };
+
+  const makeRoom = (): void => {
+    if (entries.size < maxSessions) return;
+    for (const entry of entries.values()) {
+      if (entry.users > 0) continue;
+      close(entry);
+      return;
+    }
+    throw new OnbehalfError(
+      'capacity_exceeded',
+      `${maxSessions} MCP sessions are in use, the most there may be`,
+      {
+        failure: 'unavailable',
+      },
+    );
+  };
+
+  const acquire = (server: McpServer, delegation: Delegation): Entry => {
+    const key = keyOf({ server, group: delegation.group });
+    let entry = entries.get(key);
+    if (!entry) {
+      makeRoom();
+      entry = open(server, delegation);
+    }
+    // Last used goes last, so that the first idle one is the one to go.
+    entries.delete(key);
+    entries.set(key, entry);
+    entry.delegation = delegation;
+    entry.users += 1;
+    clearTimeout(entry.idle);
+    return entry;
+  };
+
+  const release = (entry: Entry): void => {
+    entry.users -= 1;
+    if (entry.users > 0 || entries.get(keyOf(entry)) !== entry) return;
+    entry.idle = setTimeout(() => close(entry), idleMs).unref();
+  };
+
+  const attempt = async <T>(
+    entry: Entry,
+    use: (client: Client) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> => {
+    try {
+      const { client } = await abortable(entry.opening, signal);
+      return await use(client);
+    } finally {
+      release(entry);
+    }
+  };
+
+  broker.onGroupEnd((group) => {
+    for (const entry of entries.values()) if (entry.group === group) close(entry);
+  });
+
+  return {
+    async call(server, delegation, use, { signal } = {}) {
+      const entry = acquire(server, delegation);
+      try {
+        return await attempt(entry, use, signal);
+      } catch (error) {
+        if (httpStatus(error) !== 404) throw error;
+        drop(entry);
+        void entry.opening.then(({ client }) => client.close()).catch(() => {});
+        return attempt(acquire(server, delegation), use, signal);
+      }
+    },
+    onToolsChanged: (listener) => void listeners.add(listener),
+    settled: async () => void (await Promise.all(closing)),
+    async close() {
+      for (const entry of entries.values()) close(entry);
+      await Promise.all(closing);
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}
+
+/** Ends a session at the server (MCP Streamable HTTP, session management). A server may refuse; that is its right. */
+async function sendDelete(
+  server: McpServer,
+  session: Readonly<Record<string, string>>,
+  token: IssuedToken,
+): Promise<void> {
+  const headers = { ...session, authorization: `Bearer ${token.accessToken}` };
+  const signal = AbortSignal.timeout(DELETE_TIMEOUT_MS);
+  const response = await server.fetch(server.url.href, { method: 'DELETE', headers, signal });
+  await response.body?.cancel();
+}

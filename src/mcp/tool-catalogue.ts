@@ -1,0 +1,159 @@
+import type { Tool } from '@modelcontextprotocol/client';
+import type { Delegation } from '../broker/delegation.ts';
+import { createSingleFlight } from '../broker/single-flight.ts';
+import type { ActorSource } from '../core/actor.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import { httpStatus, listTools } from './client.ts';
+import { createDiscoverySessions, type DiscoveryCredential } from './discovery-session.ts';
+import type { McpServer } from './server.ts';
+import type { SessionPool } from './session-pool.ts';
+
+/**
+ * Under which identity a server's tools are listed. `auto` tries without any; where the server answers 401, with the
+ * agent's own credential if there is one; else with the user's delegated token.
+ */
+export type DiscoveryPolicy = 'auto' | 'anonymous' | 'agent' | 'delegated';
+
+/** Options of {@link createToolCatalogue}. */
+export interface ToolCatalogueOptions {
+  readonly pool: SessionPool;
+  /** How long a listing is kept, in milliseconds. Default: five minutes. */
+  readonly ttlMs?: number | undefined;
+  /** How long after a listing the server is listened to for changes of its tools, in milliseconds. Default: 60,000. */
+  readonly listenMs?: number | undefined;
+  /** Most listings kept. Default: 1,000. */
+  readonly maxEntries?: number | undefined;
+}
+
+/** How one server's tools are listed. */
+export interface ListOptions {
+  /** Default: `auto`. */
+  readonly discovery?: DiscoveryPolicy | undefined;
+  /** The agent's own token for this server, for `agent` and `auto`. */
+  readonly agentCredential?: ActorSource | undefined;
+  /** On whose behalf to list, where that is needed. */
+  readonly delegation?: Delegation | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tools of servers, kept across runs: listing them is no reason for an exchange. */
+export interface ToolCatalogue {
+  /**
+   * @throws OnbehalfError `delegation_missing` where a listing needs a user and none is known, `server_rejected_token`
+   * under `anonymous` or `agent`; else as `SessionPool.call`
+   */
+  list(server: McpServer, options?: ListOptions): Promise<readonly Tool[]>;
+  /** Forgets the listings of a server. */
+  invalidate(server: McpServer): void;
+  close(): Promise<void>;
+}
+
+interface Listing {
+  readonly tools: readonly Tool[];
+  readonly serverId: string;
+  readonly expiresAt: number;
+}
+
+/** Identities that a listing can be made under, in the order `auto` tries them. */
+type Identity = Exclude<DiscoveryPolicy, 'auto'>;
+
+export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogue {
+  const { pool, ttlMs = 300_000, maxEntries = 1_000 } = options;
+  const listings = new Map<string, Listing>();
+  /** What `auto` found to work, by server. */
+  const found = new Map<string, Identity>();
+  const flights = createSingleFlight<readonly Tool[]>();
+
+  const invalidate = (server: McpServer): void => {
+    for (const [key, listing] of listings) if (listing.serverId === server.id) listings.delete(key);
+  };
+  const sessions = createDiscoverySessions({
+    onToolsChanged: invalidate,
+    idleMs: options.listenMs ?? 60_000,
+  });
+  pool.onToolsChanged(invalidate);
+
+  const keep = (key: string, server: McpServer, tools: readonly Tool[]): void => {
+    listings.delete(key);
+    for (const oldest of listings.keys()) {
+      if (listings.size < maxEntries) break;
+      listings.delete(oldest);
+    }
+    listings.set(key, { tools, serverId: server.id, expiresAt: Date.now() + ttlMs });
+  };
+
+  const listAs = async (
+    identity: Identity,
+    server: McpServer,
+    given: ListOptions,
+  ): Promise<readonly Tool[]> => {
+    const { delegation, agentCredential, signal } = given;
+    const key = `${identity} ${identity === 'delegated' ? (delegation?.subject.digest ?? '') : ''} ${server.id}`;
+    const kept = listings.get(key);
+    if (kept && kept.expiresAt > Date.now()) return kept.tools;
+    const work = async (shared: AbortSignal): Promise<readonly Tool[]> => {
+      const tools =
+        identity === 'delegated'
+          ? await pool.call(server, required(server, delegation), (client) => listTools(client, shared), {
+              signal: shared,
+            })
+          : await sessions.list(server, credential(identity, server, agentCredential), shared);
+      keep(key, server, tools);
+      return tools;
+    };
+    return flights.run(key, work, signal);
+  };
+
+  const listAuto = async (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
+    const all: readonly Identity[] = given.agentCredential
+      ? ['anonymous', 'agent', 'delegated']
+      : ['anonymous', 'delegated'];
+    const known = found.get(server.id);
+    const order = known ? [known, ...all.filter((identity) => identity !== known)] : all;
+    for (const identity of order) {
+      try {
+        const tools = await listAs(identity, server, given);
+        found.set(server.id, identity);
+        return tools;
+      } catch (error) {
+        if (identity === order.at(-1) || !isRefusal(error)) throw error;
+      }
+    }
+    throw new Error('unreachable');
+  };
+
+  return {
+    list: (server, given = {}) => {
+      const { discovery = 'auto' } = given;
+      return discovery === 'auto' ? listAuto(server, given) : listAs(discovery, server, given);
+    },
+    invalidate,
+    close: () => sessions.close(),
+  };
+}
+
+function isRefusal(error: unknown): boolean {
+  const status = httpStatus(error);
+  return status === 401 || status === 403;
+}
+
+function required(server: McpServer, delegation: Delegation | undefined): Delegation {
+  if (delegation) return delegation;
+  throw new OnbehalfError(
+    'delegation_missing',
+    `nobody is known on whose behalf to list the tools of ${server.name}`,
+    {
+      failure: 'misconfigured',
+    },
+  );
+}
+
+function credential(
+  identity: 'anonymous' | 'agent',
+  server: McpServer,
+  source: ActorSource | undefined,
+): DiscoveryCredential {
+  if (identity === 'anonymous') return { kind: 'anonymous' };
+  if (source) return { kind: 'agent', source };
+  throw new TypeError(`discovery "agent" of ${server.name} needs a credential of the agent's own`);
+}
