@@ -1,0 +1,10 @@
+export { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
+export {
+  ADKTokenPropagationPlugin,
+  type ADKTokenPropagationPluginOptions,
+  type DelegatedRunParams,
+  type SubjectTokenGetter,
+} from './plugin.ts';
+export { bearerFromSessionState } from './session-headers.ts';
+export type { ToolError } from './tool-error.ts';
+export { DelegatedMCPToolset, type DelegatedMCPToolsetOptions } from './toolset.ts';

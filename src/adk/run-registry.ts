@@ -1,0 +1,66 @@
+import type { ReadonlyContext } from '@google/adk';
+import type { Delegation } from '../broker/delegation.ts';
+import { currentDelegation } from '../context/carrier.ts';
+import { OnbehalfError } from '../core/errors.ts';
+
+/** Who a run is for; or why that is not known. */
+export type RunRecord =
+  | {
+      readonly delegation: Delegation /** Whether the plugin began it, and so ends it. */;
+      readonly own: boolean;
+    }
+  | { readonly error: OnbehalfError /** When the record may be dropped. */; readonly endsAt: number };
+
+/** The runs under way, by invocation id: exact, where a session id may stand for several users. */
+export interface RunRegistry {
+  add(invocationId: string, record: RunRecord): void;
+  take(invocationId: string): RunRecord | undefined;
+  /** Drops every record of a delegation. */
+  drop(delegation: Delegation): void;
+  /**
+   * The delegation of a call: that of its invocation; where the invocation is unknown (inside an `AgentTool`), the
+   * one that the code runs under.
+   *
+   * @throws OnbehalfError why the run has none, or `delegation_missing`
+   */
+  find(context: ReadonlyContext | undefined): Delegation;
+}
+
+const MAX_RUNS = 100_000;
+
+export function createRunRegistry(): RunRegistry {
+  const runs = new Map<string, RunRecord>();
+
+  const isOver = (record: RunRecord): boolean =>
+    ('delegation' in record ? record.delegation.endsAt : record.endsAt) <= Date.now();
+
+  return {
+    add(invocationId, record) {
+      // ADK does not tell when a run breaks off, so the oldest are looked at whenever one begins.
+      for (const [id, oldest] of runs) {
+        if (!isOver(oldest) && runs.size < MAX_RUNS) break;
+        runs.delete(id);
+      }
+      runs.set(invocationId, record);
+    },
+    take(invocationId) {
+      const record = runs.get(invocationId);
+      runs.delete(invocationId);
+      return record;
+    },
+    drop(delegation) {
+      for (const [id, record] of runs) {
+        if ('delegation' in record && record.delegation === delegation) runs.delete(id);
+      }
+    },
+    find(context) {
+      const record = context && runs.get(context.invocationId);
+      if (record && 'error' in record) throw record.error;
+      const delegation = record?.delegation ?? currentDelegation();
+      if (delegation) return delegation;
+      throw new OnbehalfError('delegation_missing', 'this call belongs to no run whose user is known', {
+        failure: 'misconfigured',
+      });
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { type BaseTool, MCPToolset, type ReadonlyContext, type ToolPredicate } from '@google/adk';
+import type { ActorSource } from '../core/actor.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import type { Target } from '../core/target.ts';
+import type { HeaderFields } from '../mcp/headers.ts';
+import type { DiscoveryPolicy } from '../mcp/tool-catalogue.ts';
+import { bindingOf } from './binding.ts';
+import { delegatedTools } from './delegated-tools.ts';
+
+/** Options of {@link DelegatedMCPToolset}. */
+export interface DelegatedMCPToolsetOptions {
+  /** Endpoint of the server's Streamable HTTP transport. */
+  readonly url: string;
+  /** The server's default audience: what its tokens are for. Short for `target: { audience }`. */
+  readonly stsAudience?: string | undefined;
+  /** The richer form: audiences, resources, scopes. Not together with `stsAudience`. */
+  readonly target?: Target | undefined;
+  /** Names the server in errors. Default: its audience. */
+  readonly name?: string | undefined;
+  /** Under which identity its tools are listed. Default: `auto`. */
+  readonly discovery?: DiscoveryPolicy | undefined;
+  /** The agent's own token for this server, for listing its tools under `agent` and `auto`. */
+  readonly agentCredential?: ActorSource | undefined;
+  /** Header fields sent with every request; the delegated `Authorization` wins over them. */
+  readonly headers?: HeaderFields | undefined;
+  /** Which tools the model sees: names as the model sees them, or a predicate. Default: all. */
+  readonly toolFilter?: ToolPredicate | readonly string[] | undefined;
+  /** Put before each tool's name, with `_`. */
+  readonly prefix?: string | undefined;
+  /** Lets tokens travel in clear text to a host that is not loopback. Only for a network that you trust. */
+  readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
+}
+
+/**
+ * The tools of one MCP server, each call made on behalf of the run's user with a token for that server only.
+ * Register it with `ADKTokenPropagationPlugin.registerToolset`; before that it lists and calls nothing.
+ */
+export class DelegatedMCPToolset extends MCPToolset {
+  readonly stsAudience: string | undefined;
+  readonly options: DelegatedMCPToolsetOptions;
+
+  /** @throws TypeError when both or neither of `stsAudience` and `target` are given and one was needed */
+  constructor(options: DelegatedMCPToolsetOptions) {
+    const { toolFilter = [] } = options;
+    super(
+      { type: 'StreamableHTTPConnectionParams', url: options.url },
+      typeof toolFilter === 'function' ? toolFilter : [...toolFilter],
+      options.prefix,
+    );
+    if (options.stsAudience !== undefined && options.target !== undefined) {
+      throw new TypeError('give "stsAudience" or "target", not both');
+    }
+    this.stsAudience = options.stsAudience;
+    this.options = options;
+  }
+
+  /** @throws OnbehalfError `toolset_unregistered` */
+  override async getTools(context?: ReadonlyContext): Promise<BaseTool[]> {
+    const binding = bindingOf(this);
+    if (binding) return delegatedTools(binding, this, context);
+    const what = this.options.name ?? this.stsAudience ?? new URL(this.options.url).host;
+    throw new OnbehalfError(
+      'toolset_unregistered',
+      `the toolset for ${what} is not registered: call plugin.registerToolset(toolset) first`,
+      { failure: 'misconfigured' },
+    );
+  }
+}
