@@ -1,12 +1,7 @@
-export {
-  type BeginOptions,
-  type Broker,
-  type BrokerOptions,
-  type BrokerStats,
-  createBroker,
-} from './broker/broker.ts';
+export { createBroker } from './broker/broker.ts';
 export type { Delegation, Retention } from './broker/delegation.ts';
 export type { ExchangeEvent } from './broker/exchanger.ts';
+export type { BeginOptions, Broker, BrokerOptions, BrokerStats } from './broker/types.ts';
 export { currentDelegation, iterateAs, runAs } from './context/carrier.ts';
 export { type ActorSource, type ClientCredentialsOptions, clientCredentialsActor } from './core/actor.ts';
 export { bearerToken } from './core/bearer.ts';

@@ -10,7 +10,7 @@ import {
   type ReadonlyContext,
   type Runner,
 } from '@google/adk';
-import type { Broker } from '../broker/broker.ts';
+import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
 import { iterateAs, runAs } from '../context/carrier.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';

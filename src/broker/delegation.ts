@@ -57,7 +57,7 @@ export interface DelegationRecord {
 
 interface KeyMemo {
   readonly key: string;
-  readonly actorIdentity: string | undefined;
+  readonly actorIdentity: string;
   readonly endpoint: string | undefined;
 }
 

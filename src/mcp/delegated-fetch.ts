@@ -1,4 +1,4 @@
-import type { Broker } from '../broker/broker.ts';
+import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
 import { currentDelegation } from '../context/carrier.ts';
 import { OnbehalfError } from '../core/errors.ts';

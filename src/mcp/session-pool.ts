@@ -1,5 +1,5 @@
 import type { Client } from '@modelcontextprotocol/client';
-import type { Broker } from '../broker/broker.ts';
+import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
 import { abortable } from '../broker/single-flight.ts';
 import { OnbehalfError } from '../core/errors.ts';
