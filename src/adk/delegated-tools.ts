@@ -32,7 +32,8 @@ class DelegatedMCPTool extends MCPTool {
         signal,
       );
     } catch (error) {
-      const told = toolError(this.#binding.server, error);
+      // An abort is the run's own doing, whatever its reason looks like.
+      const told = signal?.aborted ? undefined : toolError(this.#binding.server, error);
       if (told) return told;
       throw error;
     }

@@ -170,8 +170,8 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
       await binding.ready(toolContext, toolContext.abortSignal);
       return undefined;
     } catch (error) {
-      // What is not ours to tell (an abort) the call meets by itself, and fails there.
-      return toolError(binding.server, error);
+      // An abort is not ours to tell: the call meets it by itself, and fails there.
+      return toolContext.abortSignal?.aborted ? undefined : toolError(binding.server, error);
     }
   }
 
