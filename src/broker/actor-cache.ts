@@ -41,7 +41,7 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
         },
       );
     }
-    const who = claims?.sub === undefined ? ['', token.token] : [claims.iss ?? '', claims.sub];
+    const who = claims?.sub === undefined ? ['opaque', token.token] : ['sub', claims.iss ?? '', claims.sub];
     const actor = { token, sub: claims?.sub, identity: keyring.digest(token.type, ...who) };
     const limits = { expiresInMs: undefined, tokenExp: claims?.exp, subjectExp: undefined };
     const until = usableUntil({
@@ -66,11 +66,13 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
   };
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
 async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityToken> {
   try {
     const given = await source({ signal });
     const token = typeof given === 'string' ? securityToken(given) : given;
-    if (typeof token?.token === 'string' && token.token !== '') return token;
+    if (isText(token?.token) && isText(token.type)) return token;
   } catch (error) {
     signal.throwIfAborted();
     if (isOnbehalfError(error)) {
@@ -85,7 +87,11 @@ async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityTo
       failure: 'unavailable',
     });
   }
-  throw new OnbehalfError('actor_unavailable', 'the source of the actor token gave no token', {
-    failure: 'misconfigured',
-  });
+  throw new OnbehalfError(
+    'actor_unavailable',
+    'the source of the actor token gave no token, or one without type',
+    {
+      failure: 'misconfigured',
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import { assertNotExpired, checkSubject } from '../core/subject.ts';
@@ -9,7 +10,8 @@ import { createRunGroups, type Delegation, type DelegationRecord } from './deleg
 import { createExchanger } from './exchanger.ts';
 import { createKeyring } from './key.ts';
 import { createMemoryStore } from './memory-store.ts';
-import { abortable, createSingleFlight } from './single-flight.ts';
+import { onlook } from './onlook.ts';
+import { createSingleFlight } from './single-flight.ts';
 import { createKeyOf } from './token-key.ts';
 import type { Broker, BrokerOptions } from './types.ts';
 
@@ -33,15 +35,13 @@ export function createBroker(options: BrokerOptions): Broker {
   const count = { exchanges: 0, failures: 0, hits: 0, joined: 0 };
   const groups = createRunGroups({
     maxGroups: options.maxRuns ?? 100_000,
+    now,
     // Under `run` retention every group has a key part of its own, so that no later run meets what it left.
     name: (label) => (retention === 'subject' ? { id: label, keyPart: '' } : unique()),
     onEnd: (group) => {
       if (retention === 'subject') return;
-      try {
-        for (const listener of listeners) listener(group.id);
-      } finally {
-        for (const key of group.keys) store.delete(key);
-      }
+      for (const listener of listeners) onlook(listener, group.id);
+      for (const key of group.keys) store.delete(key);
     },
   });
   const exchange = createExchanger({ ...options, actors });
@@ -50,7 +50,7 @@ export function createBroker(options: BrokerOptions): Broker {
   let closed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
   const sweep = (): void => {
-    groups.sweep(now());
+    groups.sweep();
     store.sweep(now());
     if (groups.size + store.size > 0) return;
     clearInterval(timer);
@@ -113,9 +113,10 @@ export function createBroker(options: BrokerOptions): Broker {
       const subjectDigest = keyring.digest(subject.token);
       const shared = retention === 'subject' ? '' : (session ?? randomUUID());
       const endsAt = now() + (options.maxRunMs ?? HOUR);
-      const group = groups.join(keyring.digest(shared, subjectDigest, subject.type), endsAt);
+      const id = randomUUID();
+      const group = groups.join(keyring.digest(shared, subjectDigest, subject.type), { id, endsAt });
       const delegation: Delegation = Object.freeze({
-        id: randomUUID(),
+        id,
         group: group.id,
         endsAt,
         subject: Object.freeze({
@@ -170,7 +171,7 @@ export function createBroker(options: BrokerOptions): Broker {
       const record = records.get(delegation);
       if (!record || record.ended) return;
       record.ended = true;
-      groups.leave(record.group);
+      groups.leave(record.group, delegation.id);
     },
 
     onGroupEnd(listener) {

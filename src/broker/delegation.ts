@@ -37,9 +37,8 @@ export interface RunGroup {
   /** Part of the store's key; empty where runs to come may share too. */
   readonly keyPart: string;
   readonly keys: Set<string>;
-  runs: number;
-  /** When the group ends even if nobody ends it, in milliseconds since the epoch. */
-  endsAt: number;
+  /** The runs under way, by delegation id, with when each is over even if nobody ends it. */
+  readonly runs: Map<string, number>;
   ended: boolean;
 }
 
@@ -61,21 +60,24 @@ interface KeyMemo {
   readonly endpoint: string | undefined;
 }
 
-/** The run groups under way: counted references, a hard end, a bounded number. */
+/** The run groups under way: their runs are counted, each has a hard end, and there are only so many. */
 export interface RunGroups {
-  /** Joins the group of `label`, or founds it. */
-  join(label: string, endsAt: number): RunGroup;
-  leave(group: RunGroup): void;
-  /** Ends the groups whose time is over. */
-  sweep(now: number): void;
+  /** Adds a run to the group of `label`, or founds it. */
+  join(label: string, run: { readonly id: string; readonly endsAt: number }): RunGroup;
+  leave(group: RunGroup, id: string): void;
+  /** Ends the runs whose time is over. */
+  sweep(): void;
   endAll(): void;
+  /** Runs under way. */
   readonly runs: number;
+  /** Groups under way. */
   readonly size: number;
 }
 
 /** How {@link createRunGroups} makes and ends groups. */
 export interface RunGroupOptions {
   readonly maxGroups: number;
+  readonly now: () => number;
   /** Names a new group. */
   readonly name: (label: string) => { readonly id: string; readonly keyPart: string };
   /** Called once for a group when its last run has ended. */
@@ -86,11 +88,20 @@ export function createRunGroups(options: RunGroupOptions): RunGroups {
   const groups = new Map<string, RunGroup>();
 
   const end = (group: RunGroup): void => {
-    if (group.ended) return;
     group.ended = true;
-    group.runs = 0;
+    group.runs.clear();
     groups.delete(group.label);
     options.onEnd(group);
+  };
+
+  const leave = (group: RunGroup, id: string): void => {
+    if (group.runs.delete(id) && group.runs.size === 0) end(group);
+  };
+
+  /** A run that was broken off counts until its time is over, not for as long as others join its group. */
+  const endOverdue = (group: RunGroup): void => {
+    const now = options.now();
+    for (const [id, endsAt] of group.runs) if (endsAt <= now) leave(group, id);
   };
 
   const found = (label: string): RunGroup => {
@@ -98,35 +109,31 @@ export function createRunGroups(options: RunGroupOptions): RunGroups {
       throw new OnbehalfError(
         'capacity_exceeded',
         `${options.maxGroups} runs are under way, the most there may be`,
-        {
-          failure: 'unavailable',
-        },
+        { failure: 'unavailable' },
       );
     }
-    return { label, ...options.name(label), keys: new Set(), runs: 0, endsAt: 0, ended: false };
+    return { label, ...options.name(label), keys: new Set(), runs: new Map(), ended: false };
   };
 
   return {
-    join(label, endsAt) {
+    join(label, { id, endsAt }) {
+      const existing = groups.get(label);
+      if (existing) endOverdue(existing);
       const group = groups.get(label) ?? found(label);
-      group.runs += 1;
-      group.endsAt = Math.max(group.endsAt, endsAt);
+      group.runs.set(id, endsAt);
       groups.set(label, group);
       return group;
     },
-    leave(group) {
-      group.runs -= 1;
-      if (group.runs <= 0) end(group);
-    },
-    sweep(now) {
-      for (const group of groups.values()) if (group.endsAt <= now) end(group);
+    leave,
+    sweep() {
+      for (const group of groups.values()) endOverdue(group);
     },
     endAll() {
       for (const group of groups.values()) end(group);
     },
     get runs() {
       let sum = 0;
-      for (const group of groups.values()) sum += group.runs;
+      for (const group of groups.values()) sum += group.runs.size;
       return sum;
     },
     get size() {

@@ -6,6 +6,7 @@ import type { TokenService } from '../core/token-service.ts';
 import { verifyIssuedToken } from '../core/verify.ts';
 import type { Actor, ActorCache } from './actor-cache.ts';
 import type { DelegationRecord } from './delegation.ts';
+import { onlook } from './onlook.ts';
 import { usableUntil } from './ttl.ts';
 
 /** One exchange, as told to `onExchange`: claims and outcome, never a token. */
@@ -89,7 +90,17 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       const { audiences, resources, scopes } = target;
       const scope = scopes.length > 0 ? scopes.join(' ') : undefined;
       const { sub } = record.claims;
-      notify(options, { at, durationMs: now() - at, audiences, resources, scope, sub, act, outcome, code });
+      onlook(options.onExchange, {
+        at,
+        durationMs: now() - at,
+        audiences,
+        resources,
+        scope,
+        sub,
+        act,
+        outcome,
+        code,
+      });
     };
     try {
       const { actor, result } = await exchange(record, target, signal);
@@ -105,11 +116,4 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
 interface Exchanged {
   readonly actor: Actor | undefined;
   readonly result: ExchangeResult;
-}
-
-/** A listener is an onlooker: its failure must not fail an exchange. */
-function notify(options: ExchangerOptions, event: ExchangeEvent): void {
-  try {
-    options.onExchange?.(event);
-  } catch {}
 }

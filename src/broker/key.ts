@@ -52,7 +52,7 @@ export function createKeyring(secret: Uint8Array = randomBytes(32)): Keyring {
         encode(parts.audiences),
         encode(parts.resources),
         encode(parts.scopes),
-        parts.requestedTokenType ?? '',
+        encode(parts.requestedTokenType === undefined ? [] : [parts.requestedTokenType]),
       ),
   };
 }

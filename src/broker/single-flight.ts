@@ -1,3 +1,5 @@
+import { abortable } from '../core/abortable.ts';
+
 /** Work that is shared by everybody who asks for the same key while it is under way. */
 export interface SingleFlight<T> {
   /**
@@ -52,20 +54,4 @@ export function createSingleFlight<T>(): SingleFlight<T> {
       }
     },
   };
-}
-
-/** Waits for a promise until the signal aborts; then throws the signal's reason. The promise itself goes on. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  signal.throwIfAborted();
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -25,20 +25,17 @@ export async function* iterateAs<T>(
   create: () => AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
   const iterator = runAs(delegation, create)[Symbol.asyncIterator]();
-  let finished = false;
+  let suspended = false;
   try {
     for (;;) {
       const step = await runAs(delegation, () => iterator.next());
-      if (step.done) {
-        finished = true;
-        return;
-      }
+      if (step.done) return;
+      suspended = true;
       yield step.value;
+      suspended = false;
     }
-  } catch (error) {
-    finished = true;
-    throw error;
   } finally {
-    if (!finished) await runAs(delegation, async () => iterator.return?.());
+    // Left at the yield, by break or throw: then the inner iterator has not ended by itself.
+    if (suspended) await runAs(delegation, async () => iterator.return?.());
   }
 }

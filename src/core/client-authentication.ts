@@ -37,6 +37,16 @@ export function clientAuthentication(setting: ClientAuth): oauth.ClientAuth {
   }
 }
 
+/** The secrets of a setting in every spelling that they have on the wire, so that none is repeated in an error. */
+export function clientSecrets(setting: ClientAuth | undefined, clientId: string): readonly string[] {
+  if (setting === undefined || !('clientSecret' in setting)) return [];
+  const { clientSecret } = setting;
+  const encode = (value: string): string => new URLSearchParams([['', value]]).toString().slice(1);
+  const encoded = encode(clientSecret);
+  const basic = Buffer.from(`${encode(clientId)}:${encoded}`).toString('base64');
+  return [clientSecret, encoded, encodeURIComponent(clientSecret), basic];
+}
+
 function assertSecret(secret: unknown): string {
   if (typeof secret !== 'string' || secret === '') {
     throw new TypeError('"clientAuth.clientSecret" must be a non-empty string');

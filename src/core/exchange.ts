@@ -3,7 +3,12 @@ import { OnbehalfError } from './errors.ts';
 import { type IssuedToken, issuedToken } from './issued-token.ts';
 import { oauthFailure } from './oauth-failure.ts';
 import type { ResolvedTarget } from './target.ts';
-import { processTokenResponse, type TokenService, tokenRequest } from './token-service.ts';
+import {
+  confidentialValues,
+  processTokenResponse,
+  type TokenService,
+  tokenRequest,
+} from './token-service.ts';
 import { type SecurityToken, TOKEN_EXCHANGE_GRANT } from './token-types.ts';
 
 /** What is exchanged, for what. */
@@ -65,7 +70,9 @@ export async function readTokenResponse(
   response: Response,
   secrets: readonly string[],
 ): Promise<TokenResponse> {
-  if (response.status !== 200) throw await oauthFailure(response, secrets);
+  if (response.status !== 200) {
+    throw await oauthFailure(response, [...secrets, ...confidentialValues(service)]);
+  }
   try {
     return await processTokenResponse(service, response);
   } catch {

@@ -1,5 +1,8 @@
 import { networkCause, OnbehalfError } from './errors.ts';
 
+/** Statuses that a Response with a body refuses (Fetch, null body status). */
+const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
 /** The part of `fetch` that this package calls. */
 export type FetchLike = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -33,7 +36,7 @@ export function boundedFetch(options: BoundedOptions): FetchLike {
       });
       const body = await readBounded(response, options.maxBytes);
       const { status, headers } = response;
-      return new Response(status === 204 || status === 304 ? null : body, { status, headers });
+      return new Response(NULL_BODY.has(status) ? null : body, { status, headers });
     } catch (error) {
       options.signal?.throwIfAborted();
       throw describeFailure(error, new URL(url).origin, deadline.signal.aborted, options.timeoutMs);

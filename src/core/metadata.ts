@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi';
-import { OnbehalfError } from './errors.ts';
+import { isOnbehalfError, OnbehalfError } from './errors.ts';
 import type { FetchLike } from './http.ts';
-import { secureUrl } from './secure-url.ts';
+import { endpointUrl } from './secure-url.ts';
 
 /** Where metadata is found and what is done with it; see `TokenServiceOptions`. */
 export interface MetadataOptions {
@@ -33,19 +33,23 @@ export async function discoverMetadata(
     throw invalid(`the STS metadata at ${url.href} answered with status ${response.status}`, response.status);
   }
   const metadata = await parse(url, response, options.issuer);
-  const endpoint = secureUrl(
-    metadata.token_endpoint,
-    '"token_endpoint" of the STS metadata',
-    options.dangerouslyAllowInsecureHttp,
-  );
-  if (options.host !== undefined) endpoint.host = options.host;
-  else if (endpoint.host !== url.host) {
+  const endpoint = readEndpoint(metadata.token_endpoint, url, options);
+  if (options.host === undefined && endpoint.host !== url.host) {
     throw invalid(
       `the STS metadata at ${url.href} names a token endpoint on another host (${endpoint.host}). ` +
         'If that is right, set "tokenEndpoint", or "host", so that the subject token goes only where you said',
     );
   }
   return { ...metadata, token_endpoint: endpoint.href };
+}
+
+function readEndpoint(value: string, url: URL, options: MetadataOptions): URL {
+  try {
+    return endpointUrl(value, '"token_endpoint" of the STS metadata', options);
+  } catch (error) {
+    if (isOnbehalfError(error)) throw error;
+    throw invalid(`the "token_endpoint" in the STS metadata at ${url.href} is not an absolute https URL`);
+  }
 }
 
 function wellKnownUrls(options: MetadataOptions): readonly URL[] {

@@ -12,10 +12,13 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
  * @param secrets - values that must not appear, as sent on the wire
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  let safe = text.slice(0, 20 * LONGEST);
-  for (const secret of secrets) {
-    if (secret.length >= 4) safe = safe.replaceAll(secret, '[redacted]');
-  }
-  safe = safe.replace(CONTROL, ' ').replace(TOKEN_LIKE, '[redacted]').trim();
+  // Before and after control characters go, because what is left can read as a secret only then.
+  const visible = withoutSecrets(withoutSecrets(text, secrets).replace(CONTROL, ' '), secrets);
+  const safe = visible.replace(TOKEN_LIKE, '[redacted]').trim();
   return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
+}
+
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const longestFirst = secrets.filter((secret) => secret.length >= 4).sort((a, b) => b.length - a.length);
+  return longestFirst.reduce((safe, secret) => safe.replaceAll(secret, '[redacted]'), text);
 }

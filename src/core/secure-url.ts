@@ -7,6 +7,34 @@ export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname);
 }
 
+/** Changes to a token endpoint before it is used; see `TokenServiceOptions`. */
+export interface EndpointOptions {
+  readonly host?: string | undefined;
+  readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
+}
+
+/** The URL that tokens are sent to in the end: with `host` put in, and held to the rules as it then is. */
+export function endpointUrl(value: string, what: string, options: EndpointOptions): URL {
+  if (!URL.canParse(value)) throw new TypeError(`${what} must be an absolute URL`);
+  const url = new URL(value);
+  if (options.host !== undefined) {
+    // A host without a port would leave the old one.
+    url.port = '';
+    url.host = options.host;
+  }
+  return secureUrl(url, what, options.dangerouslyAllowInsecureHttp);
+}
+
+/** @throws TypeError unless `host` is what a URL takes as its host, whole: a URL ignores what it does not take */
+export function assertHost(host: string): void {
+  if (URL.canParse(`https://${host}/`)) {
+    const { host: taken, port, pathname, search, hash, username } = new URL(`https://${host}/`);
+    const withPort = port === '' && /:0*443$/.test(host) ? `${taken}:443` : taken;
+    if (withPort === host.toLowerCase() && pathname + search + hash + username === '/') return;
+  }
+  throw new TypeError('"host" must be a host name, with a port where needed, and nothing else');
+}
+
 /**
  * Parses a URL that a credential will be sent to.
  *

@@ -38,11 +38,18 @@ export function resolveTarget(target: Target | ResolvedTarget | string): Resolve
   if (audiences.length + resources.length + scopes.length === 0) {
     throw new TypeError('a target needs at least one of "audience", "resource" and "scope"');
   }
+  const { requestedTokenType } = given;
+  if (
+    requestedTokenType !== undefined &&
+    (typeof requestedTokenType !== 'string' || requestedTokenType === '')
+  ) {
+    throw new TypeError('"requestedTokenType" of a target must be a non-empty string');
+  }
   const result: ResolvedTarget = Object.freeze({
     audiences: Object.freeze(audiences),
     resources: Object.freeze(resources),
     scopes: Object.freeze([...new Set(scopes)].sort()),
-    requestedTokenType: given.requestedTokenType,
+    requestedTokenType,
   });
   resolved.add(result);
   return result;
@@ -56,13 +63,13 @@ export function describeTarget(target: ResolvedTarget): string {
 
 function list(value: OneOrMore | undefined, field: string): string[] {
   if (value === undefined) return [];
-  const values = typeof value === 'string' ? [value] : [...value];
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   for (const each of values) {
     if (typeof each !== 'string' || each.trim() === '') {
       throw new TypeError(`"${field}" of a target must be a non-empty string or a list of them`);
     }
   }
-  return values;
+  return [...values] as string[];
 }
 
 function assertResource(resource: string): void {

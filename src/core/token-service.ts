@@ -1,8 +1,9 @@
 import * as oauth from 'oauth4webapi';
-import { type ClientAuth, clientAuthentication } from './client-authentication.ts';
+import { abortable } from './abortable.ts';
+import { type ClientAuth, clientAuthentication, clientSecrets } from './client-authentication.ts';
 import { boundedFetch, type FetchLike } from './http.ts';
 import { discoverMetadata } from './metadata.ts';
-import { secureUrl } from './secure-url.ts';
+import { assertHost, endpointUrl, secureUrl } from './secure-url.ts';
 
 /** Options of {@link createTokenService}. Exactly one of `issuer`, `metadataUrl` and `tokenEndpoint` is needed. */
 export interface TokenServiceOptions {
@@ -94,7 +95,7 @@ export async function tokenRequest(
   options: { readonly parameters: URLSearchParams; readonly signal?: AbortSignal | undefined },
 ): Promise<Response> {
   const { authentication, options: setting, server } = serviceInternals(service);
-  const as = await server();
+  const as = await abortable(server(), options.signal);
   return oauth.genericTokenEndpointRequest(
     as,
     { client_id: service.clientId },
@@ -115,7 +116,19 @@ export async function processTokenResponse(
   response: Response,
 ): Promise<oauth.TokenEndpointResponse> {
   const as = await serviceInternals(service).server();
-  return oauth.processGenericTokenEndpointResponse(as, { client_id: service.clientId }, response);
+  const answer = await oauth.processGenericTokenEndpointResponse(
+    as,
+    { client_id: service.clientId },
+    response,
+  );
+  // The library lower-cases it, and takes DPoP too; but no proof was sent, so such a token could not be used.
+  if (answer.token_type !== 'bearer') throw new TypeError('"token_type" is not Bearer');
+  return answer;
+}
+
+/** What was or could have been sent to the STS in confidence, as it reads on the wire. */
+export function confidentialValues(service: TokenService): readonly string[] {
+  return clientSecrets(serviceInternals(service).options.clientAuth, service.clientId);
 }
 
 function serviceInternals(service: TokenService): Internals {
@@ -132,8 +145,7 @@ function requestFetch(options: TokenServiceOptions, signal?: AbortSignal): Fetch
 
 function staticServer(options: TokenServiceOptions): oauth.AuthorizationServer | undefined {
   if (options.tokenEndpoint === undefined) return undefined;
-  const endpoint = secureUrl(options.tokenEndpoint, '"tokenEndpoint"', options.dangerouslyAllowInsecureHttp);
-  if (options.host !== undefined) endpoint.host = options.host;
+  const endpoint = endpointUrl(options.tokenEndpoint, '"tokenEndpoint"', options);
   return { issuer: options.issuer ?? endpoint.origin, token_endpoint: endpoint.href };
 }
 
@@ -156,10 +168,5 @@ function assertOptions(options: TokenServiceOptions): void {
       options.dangerouslyAllowInsecureHttp,
     );
   }
-  if (
-    options.host !== undefined &&
-    !/^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i.test(options.host)
-  ) {
-    throw new TypeError('"host" must be a host name, with a port where needed, and nothing else');
-  }
+  if (options.host !== undefined) assertHost(options.host);
 }

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** Token type identifiers of RFC 8693 section 3. */
 export const TOKEN_TYPE = {
   accessToken: 'urn:ietf:params:oauth:token-type:access_token',
@@ -20,12 +22,16 @@ export function securityToken(token: string, type: string = TOKEN_TYPE.accessTok
   return hideToken({ type }, 'token', token);
 }
 
-/** Adds a property that holds a secret: readable, but not enumerable, so no printer or serialiser meets it. */
+/**
+ * Adds a property that holds a secret: readable, but no printer or serialiser meets it. It is not enumerable, and a
+ * getter, so that `util.inspect` does not show it with `showHidden` either.
+ */
 export function hideToken<T extends object, K extends string>(
   object: T,
   name: K,
   value: string,
 ): Readonly<T> & { readonly [P in K]: string } {
-  Object.defineProperty(object, name, { value, enumerable: false });
+  Object.defineProperty(object, name, { get: () => value, enumerable: false });
+  Object.defineProperty(object, inspect.custom, { value: () => ({ ...object }), enumerable: false });
   return Object.freeze(object) as Readonly<T> & { readonly [P in K]: string };
 }

@@ -40,7 +40,9 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   );
   const client = new sdk.Client(CLIENT_INFO);
   client.setNotificationHandler('notifications/tools/list_changed', options.onToolsChanged);
-  const fetchLike = options.listen ? options.fetch : withoutStream(options.fetch);
+  // A server that does not say that its tools change has nothing to tell on the stream.
+  const listens = (): boolean => options.listen && client.getServerCapabilities()?.tools?.listChanged === true;
+  const fetchLike = withoutStream(options.fetch, listens);
   const transport = new sdk.StreamableHTTPClientTransport(server.url, {
     fetch: (url, init) => fetchLike(String(url), init ?? {}),
   });
@@ -75,10 +77,10 @@ export async function listTools(client: Client, signal?: AbortSignal): Promise<r
   return tools;
 }
 
-/** Answers the GET as a server does that offers no stream (405), without asking the server. */
-function withoutStream(fetchLike: FetchLike): FetchLike {
+/** Unless somebody listens, answers the GET as a server that offers no stream (405), without asking the server. */
+function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike {
   return async (url, init) =>
-    init.method === 'GET' ? new Response(null, { status: 405 }) : fetchLike(url, init);
+    init.method === 'GET' && !listens() ? new Response(null, { status: 405 }) : fetchLike(url, init);
 }
 
 /** HTTP status behind an error of the MCP SDK, v1 or v2, whichever copy of it threw. */

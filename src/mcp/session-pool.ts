@@ -1,7 +1,7 @@
 import type { Client } from '@modelcontextprotocol/client';
-import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
-import { abortable } from '../broker/single-flight.ts';
+import type { Broker } from '../broker/types.ts';
+import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import { DELETE_TIMEOUT_MS, httpStatus, type McpSession, openSession } from './client.ts';
