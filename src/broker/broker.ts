@@ -167,6 +167,14 @@ export function createBroker(options: BrokerOptions): Broker {
       if (store.get(key, now())?.accessToken === accessToken) store.delete(key);
     },
 
+    isActive(delegation) {
+      try {
+        return recordOf(delegation) !== undefined;
+      } catch {
+        return false;
+      }
+    },
+
     end(delegation) {
       const record = records.get(delegation);
       if (!record || record.ended) return;

@@ -41,7 +41,8 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   const client = new sdk.Client(CLIENT_INFO);
   client.setNotificationHandler('notifications/tools/list_changed', options.onToolsChanged);
   // A server that does not say that its tools change has nothing to tell on the stream.
-  const listens = (): boolean => options.listen && client.getServerCapabilities()?.tools?.listChanged === true;
+  const listens = (): boolean =>
+    options.listen && client.getServerCapabilities()?.tools?.listChanged === true;
   const fetchLike = withoutStream(options.fetch, listens);
   const transport = new sdk.StreamableHTTPClientTransport(server.url, {
     fetch: (url, init) => fetchLike(String(url), init ?? {}),
@@ -83,16 +84,18 @@ function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike 
     init.method === 'GET' && !listens() ? new Response(null, { status: 405 }) : fetchLike(url, init);
 }
 
-/** HTTP status behind an error of the MCP SDK, v1 or v2, whichever copy of it threw. */
+/**
+ * HTTP status behind an error of the MCP SDK. Its `code` is another matter: that of a JSON-RPC error is whatever the
+ * server likes, 404 included.
+ */
 export function httpStatus(error: unknown): number | undefined {
   for (
     let current = error, depth = 0;
     depth < 4 && current instanceof Error;
     current = current.cause, depth++
   ) {
-    const { status, code } = current as { status?: unknown; code?: unknown };
+    const { status } = current as { status?: unknown };
     if (typeof status === 'number') return status;
-    if (typeof code === 'number' && code >= 400 && code < 600) return code;
   }
   return undefined;
 }

@@ -51,12 +51,20 @@ export function delegatedFetch(
     const send = (token: IssuedToken): Promise<Response> => server.fetch(url, authorized(init, token));
     const token = await broker.token(caller, server.target, { signal });
     const response = await send(token);
-    if (response.status !== 401 || init.body instanceof ReadableStream) return response;
+    if (response.status !== 401) return response;
     broker.reject(caller, server.target, token.accessToken);
+    if (!isReplayable(init.body)) return response;
     const next = await broker.token(caller, server.target, { signal });
     await response.body?.cancel();
     return send(next);
   };
+}
+
+/** Whether a body is the same when it is sent again: a stream, or whatever else is iterated, is then empty. */
+function isReplayable(body: unknown): boolean {
+  if (body === undefined || body === null || typeof body === 'string') return true;
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return true;
+  return body instanceof Blob || body instanceof URLSearchParams || body instanceof FormData;
 }
 
 function authorized(init: RequestInit, token: IssuedToken): RequestInit {
@@ -72,5 +80,6 @@ async function asUrlAndInit(
   if (!(input instanceof Request)) return { url: String(input), init: given };
   const { method, headers, signal } = input;
   const body = input.body === null ? null : await input.arrayBuffer();
-  return { url: input.url, init: { method, headers, signal, body, ...given } };
+  const overrides = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { url: input.url, init: { method, headers, signal, body, ...overrides } };
 }

@@ -4,7 +4,7 @@ import type { Broker } from '../broker/types.ts';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
-import { DELETE_TIMEOUT_MS, httpStatus, type McpSession, openSession } from './client.ts';
+import { DELETE_TIMEOUT_MS, findOnbehalfError, httpStatus, type McpSession, openSession } from './client.ts';
 import { delegatedFetch } from './delegated-fetch.ts';
 import type { McpServer } from './server.ts';
 
@@ -47,9 +47,8 @@ interface Entry {
   readonly opened: AbortController;
   /** Reads the kept token for the closing DELETE; see `Broker.reader`. */
   readonly read: () => IssuedToken | undefined;
-  /** The run that used it last: its requests are made under this one. */
-  delegation: Delegation;
-  users: number;
+  /** The runs with a call under way in it. All have the same subject, so a request may be made under any that lasts. */
+  readonly users: Delegation[];
   idle: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -66,12 +65,11 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       group: delegation.group,
       opened,
       read: broker.reader(delegation, server.target),
-      delegation,
-      users: 0,
+      users: [],
       idle: undefined,
       opening: Promise.resolve().then(() =>
         openSession(server, {
-          fetch: delegatedFetch(broker, server, () => entry.delegation),
+          fetch: delegatedFetch(broker, server, () => entry.users.findLast(broker.isActive) ?? delegation),
           listen: false,
           onToolsChanged: () => {
             for (const listener of listeners) listener(server);
@@ -109,7 +107,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const makeRoom = (): void => {
     if (entries.size < maxSessions) return;
     for (const entry of entries.values()) {
-      if (entry.users > 0) continue;
+      if (entry.users.length > 0) continue;
       close(entry);
       return;
     }
@@ -132,28 +130,29 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     // Last used goes last, so that the first idle one is the one to go.
     entries.delete(key);
     entries.set(key, entry);
-    entry.delegation = delegation;
-    entry.users += 1;
+    entry.users.push(delegation);
     clearTimeout(entry.idle);
     return entry;
   };
 
-  const release = (entry: Entry): void => {
-    entry.users -= 1;
-    if (entry.users > 0 || entries.get(keyOf(entry)) !== entry) return;
-    entry.idle = setTimeout(() => close(entry), idleMs).unref();
+  const release = (entry: Entry, delegation: Delegation): void => {
+    entry.users.splice(entry.users.lastIndexOf(delegation), 1);
+    if (entry.users.length > 0) return;
+    if (entries.get(keyOf(entry)) === entry) entry.idle = setTimeout(() => close(entry), idleMs).unref();
+    // Forgotten by its server: it was left to those who still had a call in it.
+    else void entry.opening.then(({ client }) => client.close()).catch(() => {});
   };
 
-  const attempt = async <T>(
-    entry: Entry,
-    use: (client: Client) => Promise<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T> => {
+  const attempt: SessionPool['call'] = async (server, delegation, use, { signal } = {}) => {
+    const entry = acquire(server, delegation);
     try {
       const { client } = await abortable(entry.opening, signal);
       return await use(client);
+    } catch (error) {
+      if (httpStatus(error) === 404) drop(entry);
+      throw error;
     } finally {
-      release(entry);
+      release(entry, delegation);
     }
   };
 
@@ -162,15 +161,17 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   });
 
   return {
-    async call(server, delegation, use, { signal } = {}) {
-      const entry = acquire(server, delegation);
+    async call(...parameters) {
       try {
-        return await attempt(entry, use, signal);
+        return await attempt(...parameters);
       } catch (error) {
-        if (httpStatus(error) !== 404) throw error;
-        drop(entry);
-        void entry.opening.then(({ client }) => client.close()).catch(() => {});
-        return attempt(acquire(server, delegation), use, signal);
+        // Nothing was done in either case: the server knows no such session, or the run that a shared request was
+        // made under has ended, and this one has not.
+        const [, delegation] = parameters;
+        const overtaken =
+          findOnbehalfError(error)?.code === 'delegation_ended' && broker.isActive(delegation);
+        if (httpStatus(error) === 404 || overtaken) return attempt(...parameters);
+        throw error;
       }
     },
     onToolsChanged: (listener) => void listeners.add(listener),
