@@ -1,0 +1,51 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkContents, MAX_PACKED_BYTES } from '../../tools/package-rules.mjs';
+
+const DOCUMENTS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'onbehalf-package-'));
+  mkdirSync(join(root, 'src'));
+  writeFileSync(join(root, 'src/index.ts'), '');
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const check = (paths: string[], size = 1, dependencies: Record<string, string> = {}): string[] =>
+  checkContents({ size, files: paths.map((path) => ({ path })) }, { dependencies }, root);
+
+it('accepts the build and the documents', () => {
+  expect(check([...DOCUMENTS, 'dist/index.js', 'dist/index.d.ts'])).toEqual([]);
+});
+
+it.each(['build/bench/main.js', 'dist/src.tsbuildinfo', 'dist/index.js.map', 'src/index.ts', '.npmrc'])(
+  'refuses %s',
+  (path) => {
+    expect(check([...DOCUMENTS, path])).toEqual([expect.stringContaining(path)]);
+  },
+);
+
+it('refuses the output of a source that is gone', () => {
+  expect(check([...DOCUMENTS, 'dist/gone.js'])).toEqual([expect.stringContaining('src/gone.ts')]);
+});
+
+it.each(DOCUMENTS)('misses %s', (missing) => {
+  expect(check(DOCUMENTS.filter((name) => name !== missing))).toEqual([`${missing} is not packed`]);
+});
+
+it('keeps to the size', () => {
+  expect(check(DOCUMENTS, MAX_PACKED_BYTES)).toEqual([]);
+  expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 200000')]);
+});
+
+it('keeps to three runtime dependencies', () => {
+  expect(check(DOCUMENTS, 1, { a: '1', b: '1', c: '1' })).toEqual([]);
+  expect(check(DOCUMENTS, 1, { a: '1', b: '1', c: '1', d: '1' })).toEqual([
+    '4 runtime dependencies (a, b, c, d), the budget is 3',
+  ]);
+});

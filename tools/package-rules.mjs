@@ -1,0 +1,46 @@
+// @ts-check
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The budgets of the design, section 7. */
+export const MAX_PACKED_BYTES = 200_000;
+export const MAX_RUNTIME_DEPENDENCIES = 3;
+
+const DOCUMENTS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+
+/**
+ * @param {{ size: number, files: { path: string }[] }} tarball as `npm pack --json` tells it; size in bytes
+ * @param {{ dependencies?: Record<string, string> }} manifest package.json
+ * @param {string} root directory that holds src/
+ * @returns {string[]} problems, one line each
+ */
+export function checkContents(tarball, manifest, root) {
+  const paths = tarball.files.map(({ path }) => path);
+  const dependencies = Object.keys(manifest.dependencies ?? {});
+  const problems = DOCUMENTS.filter((name) => !paths.includes(name)).map((name) => `${name} is not packed`);
+  for (const path of paths.filter((name) => !DOCUMENTS.includes(name))) {
+    const why = refusal(path, root);
+    if (why !== undefined) problems.push(`${path} is packed, but ${why}`);
+  }
+  if (tarball.size > MAX_PACKED_BYTES) {
+    problems.push(`packed size is ${tarball.size} bytes, the budget is ${MAX_PACKED_BYTES}`);
+  }
+  if (dependencies.length > MAX_RUNTIME_DEPENDENCIES) {
+    problems.push(
+      `${dependencies.length} runtime dependencies (${dependencies.join(', ')}), the budget is ${MAX_RUNTIME_DEPENDENCIES}`,
+    );
+  }
+  return problems;
+}
+
+/**
+ * @param {string} path
+ * @param {string} root
+ * @returns {string | undefined}
+ */
+function refusal(path, root) {
+  const module = /^dist\/(.+?)(?:\.d\.ts|\.js)$/.exec(path)?.[1];
+  if (module === undefined) return 'only the .js and .d.ts of dist/ and the documents belong there';
+  if (existsSync(join(root, 'src', `${module}.ts`))) return undefined;
+  return `src/${module}.ts does not exist any more: npm run clean`;
+}
