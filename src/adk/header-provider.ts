@@ -1,5 +1,5 @@
-import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
+import type { Broker } from '../broker/types.ts';
 import { currentDelegation } from '../context/carrier.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { resolveTarget, type Target } from '../core/target.ts';

@@ -10,9 +10,9 @@ import {
   type ReadonlyContext,
   type Runner,
 } from '@google/adk';
-import type { Broker } from '../broker/types.ts';
 import type { Delegation } from '../broker/delegation.ts';
-import { iterateAs, runAs } from '../context/carrier.ts';
+import type { Broker } from '../broker/types.ts';
+import { currentDelegation, iterateAs, runAs } from '../context/carrier.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
 import type { Target } from '../core/target.ts';
 import { defineMcpServer, type McpServer } from '../mcp/server.ts';
@@ -137,9 +137,9 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
     const { invocationId } = invocationContext;
     try {
       // A carried delegation was begun by whoever started the run, who ends it too.
-      const carried = runCarried(this.#runs);
-      const record = carried ?? { delegation: await this.#begin(invocationContext), own: true };
-      this.#runs.add(invocationId, record);
+      const carried = currentDelegation();
+      const own = !carried || !this.#broker.isActive(carried);
+      this.#runs.add(invocationId, { delegation: own ? await this.#begin(invocationContext) : carried, own });
     } catch (error) {
       const known = isOnbehalfError(error) ? error : missing('the source of the subject token failed');
       this.#runs.add(invocationId, { error: known, endsAt: Date.now() + 3_600_000 });
@@ -256,14 +256,6 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     getLogger().warn(message);
-  }
-}
-
-function runCarried(runs: RunRegistry): { delegation: Delegation; own: false } | undefined {
-  try {
-    return { delegation: runs.find(undefined), own: false };
-  } catch {
-    return undefined;
   }
 }
 

@@ -59,7 +59,11 @@ export function createBroker(options: BrokerOptions): Broker {
 
   const recordOf = (delegation: Delegation): DelegationRecord => {
     const record = records.get(delegation);
-    if (!record) throw new TypeError('"delegation" must come from begin() of this broker');
+    if (!record) {
+      throw new OnbehalfError('delegation_missing', 'the delegation is not of this broker', {
+        failure: 'misconfigured',
+      });
+    }
     if (record.ended || record.group.ended || record.endsAt <= now()) {
       throw new OnbehalfError('delegation_ended', 'the run that this delegation was for has ended', {
         failure: 'reauthentication_required',
