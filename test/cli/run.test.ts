@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { run } from '../../src/cli/run.ts';
+
+async function ended(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = '';
+  let err = '';
+  const code = await run(argv, {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    interrupted: () => Promise.resolve(),
+  });
+  return { code, out, err };
+}
+
+test.each(['--help', '-h', 'help'])('%s lists the commands and ends with 0', async (flag) => {
+  const { code, out, err } = await ended(flag);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('sts ');
+  expect(out).toContain('onbehalf <command> --help');
+});
+
+test('without arguments the help goes to standard error and the exit code is 2', async () => {
+  const { code, out, err } = await ended();
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain('Usage: onbehalf');
+});
+
+test('--version is the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  expect(await ended('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
+});
+
+test.each(['stz', '--what', 'constructor'])('the unknown %s ends with 2 and a hint', async (name) => {
+  const { code, out, err } = await ended(name);
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain(`"${name}"`);
+  expect(err).toContain('Commands: sts.');
+  expect(err).toContain('onbehalf --help');
+});
