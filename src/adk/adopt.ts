@@ -65,6 +65,6 @@ function fromStock(manager: MCPSessionManager, target: Target | string | undefin
     throw unsupported('it has an "authProvider" of its own; leave that out');
   const own = transportOptions?.fetch;
   const fetch: FetchLike | undefined = own && ((url, init) => own(url, init));
-  const headers = transportOptions ? transportOptions.requestInit?.headers : params.header;
+  const headers = transportOptions?.requestInit ? transportOptions.requestInit.headers : params.header;
   return { url: params.url, target, headers, fetch };
 }

@@ -21,7 +21,7 @@ import { createToolCatalogue, type ToolCatalogue, type ToolCatalogueOptions } fr
 import { readToolset } from './adopt.ts';
 import { bind, bindingOf, type ToolsetBinding } from './binding.ts';
 import { delegatedTools } from './delegated-tools.ts';
-import { createHeaderProvider, type HeaderProvider } from './header-provider.ts';
+import { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 import { createRunRegistry, type RunRegistry } from './run-registry.ts';
 import { type ToolError, toolError } from './tool-error.ts';
 import { DelegatedMCPToolset, type DelegatedMCPToolsetOptions } from './toolset.ts';
@@ -113,11 +113,18 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
   }
 
   /**
-   * A synchronous header provider for a registered toolset's server: reads the kept token, never exchanges.
+   * A synchronous header provider for a registered toolset's server: its static fields, below the allowed inbound ones,
+   * below the `Authorization` with the kept token. It never exchanges.
    *
    * @throws OnbehalfError `toolset_unregistered`
    */
-  headerProvider(toolset: MCPToolset): HeaderProvider<ReadonlyContext | undefined> {
+  headerProvider(
+    toolset: MCPToolset,
+    inbound: Pick<
+      HeaderProviderOptions<ReadonlyContext | undefined>,
+      'allowedHeaders' | 'inboundHeaders'
+    > = {},
+  ): HeaderProvider<ReadonlyContext | undefined> {
     const binding = bindingOf(toolset);
     if (binding?.owner !== this) {
       throw new OnbehalfError('toolset_unregistered', 'the toolset is not registered with this plugin', {
@@ -125,7 +132,8 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
       });
     }
     const delegation = (context: ReadonlyContext | undefined): Delegation => this.#runs.find(context);
-    return createHeaderProvider({ broker: this.#broker, target: binding.server.target, delegation });
+    const { target, headers } = binding.server;
+    return createHeaderProvider({ ...inbound, broker: this.#broker, target, headers, delegation });
   }
 
   /** S1: takes the subject token of the run and exchanges nothing. Never throws: that would kill the run. */
@@ -136,9 +144,10 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
   }): Promise<undefined> {
     const { invocationId } = invocationContext;
     try {
-      // A carried delegation was begun by whoever started the run, who ends it too.
+      // A carried delegation was begun by whoever started the run, who ends it too. One that has ended is adopted all
+      // the same, so that its calls fail: the run was meant for that user and for nobody else.
       const carried = currentDelegation();
-      const own = !carried || !this.#broker.isActive(carried);
+      const own = !carried || this.#broker.status(carried) === 'unknown';
       this.#runs.add(invocationId, { delegation: own ? await this.#begin(invocationContext) : carried, own });
     } catch (error) {
       const known = isOnbehalfError(error) ? error : missing('the source of the subject token failed');

@@ -22,8 +22,22 @@ export type ToolError = {
  * @returns `undefined` for what is not ours to tell: an error of the MCP protocol, or an abort
  */
 export function toolError(server: McpServer, error: unknown): ToolError | undefined {
-  const known = isOnbehalfError(error) ? error : describeCallFailure(server, error);
-  if (!known) return undefined;
-  const { code, failure, message, retryable } = known;
-  return { error: { code, failure, server: server.name, message, retryable } };
+  try {
+    const known = isOnbehalfError(error) ? error : describeCallFailure(server, error);
+    if (!known) return undefined;
+    const { code, failure, message, retryable } = known;
+    return { error: { code, failure, server: server.name, message, retryable } };
+  } catch {
+    // Something was thrown that cannot even be looked at.
+    const message = `the call to ${server.name} failed`;
+    return {
+      error: {
+        code: 'server_unreachable',
+        failure: 'misconfigured',
+        server: server.name,
+        message,
+        retryable: false,
+      },
+    };
+  }
 }

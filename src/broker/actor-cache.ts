@@ -32,7 +32,7 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
     const token = await ask(source, signal);
     const claims = readClaims(token.token);
     const time = now();
-    if (claims?.exp !== undefined && claims.exp <= time) {
+    if (claims?.exp !== undefined && !(claims.exp > time)) {
       throw new OnbehalfError(
         'actor_expired',
         'the actor token has expired and its source gave no newer one',

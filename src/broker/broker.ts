@@ -171,11 +171,13 @@ export function createBroker(options: BrokerOptions): Broker {
       if (store.get(key, now())?.accessToken === accessToken) store.delete(key);
     },
 
-    isActive(delegation) {
+    status(delegation) {
+      if (!records.has(delegation)) return 'unknown';
       try {
-        return recordOf(delegation) !== undefined;
+        recordOf(delegation);
+        return 'active';
       } catch {
-        return false;
+        return 'ended';
       }
     },
 

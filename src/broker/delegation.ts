@@ -104,7 +104,12 @@ export function createRunGroups(options: RunGroupOptions): RunGroups {
     for (const [id, endsAt] of group.runs) if (endsAt <= now) leave(group, id);
   };
 
+  const sweep = (): void => {
+    for (const group of groups.values()) endOverdue(group);
+  };
+
   const found = (label: string): RunGroup => {
+    if (groups.size >= options.maxGroups) sweep();
     if (groups.size >= options.maxGroups) {
       throw new OnbehalfError(
         'capacity_exceeded',
@@ -125,9 +130,7 @@ export function createRunGroups(options: RunGroupOptions): RunGroups {
       return group;
     },
     leave,
-    sweep() {
-      for (const group of groups.values()) endOverdue(group);
-    },
+    sweep,
     endAll() {
       for (const group of groups.values()) end(group);
     },

@@ -91,8 +91,8 @@ export interface Broker {
   reader(delegation: Delegation, target: Target | string): () => IssuedToken | undefined;
   /** Forgets a token that a server refused, if it is still the one that is kept. */
   reject(delegation: Delegation, target: Target | string, accessToken: string): void;
-  /** Whether a delegation can still be used: its run has not ended, its subject token has not expired. */
-  isActive(delegation: Delegation): boolean;
+  /** Whether a delegation is of this broker, and can still be used: its run lasts, its subject token has not expired. */
+  status(delegation: Delegation): 'active' | 'ended' | 'unknown';
   /** Ends a run: under `run` retention, the last of a group clears its tokens. Ending twice does nothing. */
   end(delegation: Delegation): void;
   /** Calls back with a group's id when its last run has ended, just before its tokens go. Returns the way to stop. */

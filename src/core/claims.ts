@@ -5,7 +5,7 @@ export interface TokenClaims {
   readonly iss?: string | undefined;
   readonly sub?: string | undefined;
   readonly aud: readonly string[];
-  /** Expiry, in milliseconds since the epoch. */
+  /** Expiry, in milliseconds since the epoch; NaN when there is one that is no time (RFC 7519 section 4.1.4). */
   readonly exp?: number | undefined;
   readonly scope?: string | undefined;
   /** `act.sub`: who acts (RFC 8693 section 4.1). */
@@ -32,7 +32,7 @@ export function readClaims(token: string): TokenClaims | undefined {
     iss: text(payload.iss),
     sub: text(payload.sub),
     aud: (Array.isArray(aud) ? aud : [aud]).filter((value) => typeof value === 'string'),
-    exp: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    exp: exp === undefined ? undefined : typeof exp === 'number' ? exp * 1000 : Number.NaN,
     scope: Array.isArray(scopes) ? scopes.map(String).join(' ') : text(scopes),
     act: text((act as { sub?: unknown } | null | undefined)?.sub),
   };

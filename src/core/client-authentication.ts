@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose';
 import * as oauth from 'oauth4webapi';
+import { formEncoded } from './redact.ts';
 
 /** How this client proves to the STS who it is (RFC 6749 section 2.3, RFC 7523 section 2.2). */
 export type ClientAuth =
@@ -37,14 +38,13 @@ export function clientAuthentication(setting: ClientAuth): oauth.ClientAuth {
   }
 }
 
-/** The secrets of a setting in every spelling that they have on the wire, so that none is repeated in an error. */
+/** The secrets of a setting as they are sent, so that none is repeated in an error. */
 export function clientSecrets(setting: ClientAuth | undefined, clientId: string): readonly string[] {
   if (setting === undefined || !('clientSecret' in setting)) return [];
   const { clientSecret } = setting;
-  const encode = (value: string): string => new URLSearchParams([['', value]]).toString().slice(1);
-  const encoded = encode(clientSecret);
-  const basic = Buffer.from(`${encode(clientId)}:${encoded}`).toString('base64');
-  return [clientSecret, encoded, encodeURIComponent(clientSecret), basic];
+  // RFC 6749 section 2.3.1: each is form-encoded first.
+  const basic = Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`).toString('base64');
+  return [clientSecret, basic];
 }
 
 function assertSecret(secret: unknown): string {

@@ -82,7 +82,7 @@ export async function readTokenResponse(
 }
 
 /** Lifetime, scope and claims of a token response. */
-export function lifetime(answer: TokenResponse): Pick<IssuedToken, 'expiresInMs' | 'scope' | 'claims'> {
+function lifetime(answer: TokenResponse): Pick<IssuedToken, 'expiresInMs' | 'scope' | 'claims'> {
   return {
     expiresInMs: answer.expires_in === undefined ? undefined : answer.expires_in * 1000,
     scope: answer.scope,

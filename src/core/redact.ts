@@ -19,6 +19,17 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 }
 
 function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const longestFirst = secrets.filter((secret) => secret.length >= 4).sort((a, b) => b.length - a.length);
+  const spelt = secrets.filter((secret) => secret.length >= 4).flatMap(spellings);
+  const longestFirst = spelt.sort((a, b) => b.length - a.length);
   return longestFirst.reduce((safe, secret) => safe.replaceAll(secret, '[redacted]'), text);
+}
+
+/** A value as it is, and as it reads in a URL and in a form. */
+function spellings(value: string): readonly string[] {
+  return [value, encodeURIComponent(value), formEncoded(value)];
+}
+
+/** A value as it reads in `application/x-www-form-urlencoded`. */
+export function formEncoded(value: string): string {
+  return new URLSearchParams([['', value]]).toString().slice(1);
 }

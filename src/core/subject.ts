@@ -43,6 +43,13 @@ export function checkSubject(token: string | undefined, policy: SubjectPolicy): 
   if (claims.sub === undefined || claims.sub === '') {
     throw new OnbehalfError('subject_malformed', 'the subject token has no "sub"', reauthenticate);
   }
+  if (Number.isNaN(claims.exp)) {
+    throw new OnbehalfError(
+      'subject_malformed',
+      'the "exp" of the subject token is not a time',
+      reauthenticate,
+    );
+  }
   assertNotExpired(claims.exp, policy.now);
   return claims;
 }

@@ -95,6 +95,7 @@ export async function tokenRequest(
   options: { readonly parameters: URLSearchParams; readonly signal?: AbortSignal | undefined },
 ): Promise<Response> {
   const { authentication, options: setting, server } = serviceInternals(service);
+  options.signal?.throwIfAborted();
   const as = await abortable(server(), options.signal);
   return oauth.genericTokenEndpointRequest(
     as,

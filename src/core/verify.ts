@@ -38,7 +38,7 @@ export function verifyIssuedToken(token: IssuedToken, expected: Expectation): vo
     throw rejected('its "sub" is not the subject that was sent');
   }
   if (expected.actor) assertActor(claims, expected.actor);
-  if (claims.exp !== undefined && claims.exp <= expected.now) throw rejected('it has already expired');
+  if (claims.exp !== undefined && !(claims.exp > expected.now)) throw rejected('it has already expired');
 }
 
 function assertType(issued: string, requested: string | undefined): void {

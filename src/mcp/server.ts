@@ -25,6 +25,8 @@ export interface McpServer {
   readonly name: string;
   readonly url: URL;
   readonly target: ResolvedTarget;
+  /** Header fields sent with every request, below all others. */
+  readonly headers: readonly (readonly [string, string])[];
   /** Equal only for servers with the same URL, target and header fields. */
   readonly id: string;
   /** Sends a request to this server and nowhere else; see {@link defineMcpServer}. */
@@ -40,13 +42,14 @@ export interface McpServer {
 export function defineMcpServer(options: McpServerOptions): McpServer {
   const url = secureUrl(options.url, '"url" of an MCP server', options.dangerouslyAllowInsecureHttp);
   const target = resolveTarget(options.target);
-  const headers = options.headers === undefined ? undefined : [...layerHeaders(options.headers)];
+  const headers = [...layerHeaders(options.headers)];
   const send: FetchLike = options.fetch ?? ((to, init) => fetch(to, init));
   return Object.freeze({
     name: options.name ?? describeTarget(target),
     url,
     target,
-    id: JSON.stringify([url.href, target, headers ?? []]),
+    headers,
+    id: JSON.stringify([url.href, target, headers]),
     fetch: async (to: string, init: RequestInit) => {
       assertPinned(url, new URL(to));
       return send(to, {

@@ -58,6 +58,8 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const closing = new Set<Promise<void>>();
   const listeners = new Set<(server: McpServer) => void>();
 
+  const isActive = (delegation: Delegation): boolean => broker.status(delegation) === 'active';
+
   const open = (server: McpServer, delegation: Delegation): Entry => {
     const opened = new AbortController();
     const entry: Entry = {
@@ -69,7 +71,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       idle: undefined,
       opening: Promise.resolve().then(() =>
         openSession(server, {
-          fetch: delegatedFetch(broker, server, () => entry.users.findLast(broker.isActive) ?? delegation),
+          fetch: delegatedFetch(broker, server, () => entry.users.findLast(isActive) ?? delegation),
           listen: false,
           onToolsChanged: () => {
             for (const listener of listeners) listener(server);
@@ -168,8 +170,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
         // Nothing was done in either case: the server knows no such session, or the run that a shared request was
         // made under has ended, and this one has not.
         const [, delegation] = parameters;
-        const overtaken =
-          findOnbehalfError(error)?.code === 'delegation_ended' && broker.isActive(delegation);
+        const overtaken = findOnbehalfError(error)?.code === 'delegation_ended' && isActive(delegation);
         if (httpStatus(error) === 404 || overtaken) return attempt(...parameters);
         throw error;
       }

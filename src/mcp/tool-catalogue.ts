@@ -101,7 +101,9 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
       keep(key, server, tools);
       return tools;
     };
-    return flights.run(key, work, signal);
+    // A shared listing is made in a session of the first run's group, and would end with that.
+    const flight = identity === 'delegated' ? `${key} ${delegation?.group}` : key;
+    return flights.run(flight, work, signal);
   };
 
   const listAuto = async (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {

@@ -5,7 +5,7 @@ import { readBody } from './request-body.ts';
 import type { Middleware } from './token-endpoint.ts';
 
 /** Where a user's sign-in is stood in for. */
-export const SUBJECT_TOKEN_PATH = '/development/subject-token';
+const SUBJECT_TOKEN_PATH = '/development/subject-token';
 
 /**
  * `POST /development/subject-token`: JSON `{ "sub", "audience", "scope"? }` to `{ "subject_token" }`.
