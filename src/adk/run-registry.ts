@@ -4,12 +4,19 @@ import { currentDelegation } from '../context/carrier.ts';
 import { OnbehalfError } from '../core/errors.ts';
 
 /** Who a run is for; or why that is not known. */
-export type RunRecord =
-  | {
-      readonly delegation: Delegation /** Whether the plugin began it, and so ends it. */;
-      readonly own: boolean;
-    }
-  | { readonly error: OnbehalfError /** When the record may be dropped. */; readonly endsAt: number };
+export type RunRecord = KnownRun | FailedRun;
+
+interface KnownRun {
+  readonly delegation: Delegation;
+  /** Whether the plugin began it, and so ends it. */
+  readonly own: boolean;
+}
+
+interface FailedRun {
+  readonly error: OnbehalfError;
+  /** When the record may be dropped, in milliseconds since the epoch. */
+  readonly endsAt: number;
+}
 
 /** The runs under way, by invocation id: exact, where a session id may stand for several users. */
 export interface RunRegistry {

@@ -20,7 +20,7 @@ export interface ExchangeEvent {
   readonly scope: string | undefined;
   /** `sub` of the subject token. */
   readonly sub: string | undefined;
-  /** `sub` of the actor token. */
+  /** `sub` of the actor token, as far as it was had. */
   readonly act: string | undefined;
   readonly outcome: 'issued' | 'failed';
   /** Code of the failure. */
@@ -48,9 +48,12 @@ export interface ExchangerOptions {
   readonly now?: (() => number) | undefined;
 }
 
+/** The part of a delegation that an exchange needs. */
+type ExchangedRecord = Pick<DelegationRecord, 'subject' | 'claims'>;
+
 /** Exchanges one subject token for one target, verifies the outcome and tells about it. */
 export type Exchanger = (
-  record: Pick<DelegationRecord, 'subject' | 'claims'>,
+  record: ExchangedRecord,
   target: ResolvedTarget,
   signal: AbortSignal,
 ) => Promise<ExchangeResult>;
@@ -63,8 +66,11 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     unknownTtlMs: options.unknownTtlMs ?? 60_000,
   };
 
-  const exchange = async (...[record, target, signal]: Parameters<Exchanger>): Promise<Exchanged> => {
-    const actor = await options.actors?.current(signal);
+  const exchange = async (
+    record: ExchangedRecord,
+    target: ResolvedTarget,
+    { actor, signal }: { actor: Actor | undefined; signal: AbortSignal },
+  ): Promise<ExchangeResult> => {
     const parameters = { subject: record.subject, actor: actor?.token, target };
     const response = await exchangeRequest(tokenService, parameters, { signal });
     const token = await processExchangeResponse(tokenService, response, parameters);
@@ -73,47 +79,29 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     verifyIssuedToken(token, { target, subject: record.claims, actor, now: time, allowOpaque });
     const exps = { tokenExp: token.claims?.exp, subjectExp: record.claims.exp };
     const until = usableUntil({ now: time, expiresInMs: token.expiresInMs, ...exps, ...ttl });
-    if (until > time)
-      return { actor, result: { token, usableUntil: until, actorIdentity: actor?.identity ?? '' } };
-    throw new OnbehalfError(
-      'issued_token_rejected',
-      'the token that the STS issued was refused: it has no lifetime',
-      {
-        failure: 'misconfigured',
-      },
-    );
+    if (until > time) return { token, usableUntil: until, actorIdentity: actor?.identity ?? '' };
+    const message = 'the token that the STS issued was refused: it has no lifetime';
+    throw new OnbehalfError('issued_token_rejected', message, { failure: 'misconfigured' });
   };
 
   return async (record, target, signal) => {
     const at = now();
-    const tell = (outcome: ExchangeEvent['outcome'], act: string | undefined, code?: string): void => {
+    let actor: Actor | undefined;
+    const tell = (outcome: ExchangeEvent['outcome'], code?: string): void => {
       const { audiences, resources, scopes } = target;
       const scope = scopes.length > 0 ? scopes.join(' ') : undefined;
-      const { sub } = record.claims;
-      onlook(options.onExchange, {
-        at,
-        durationMs: now() - at,
-        audiences,
-        resources,
-        scope,
-        sub,
-        act,
-        outcome,
-        code,
-      });
+      const parties = { sub: record.claims.sub, act: actor?.sub };
+      const durationMs = now() - at;
+      onlook(options.onExchange, { at, durationMs, audiences, resources, scope, ...parties, outcome, code });
     };
     try {
-      const { actor, result } = await exchange(record, target, signal);
-      tell('issued', actor?.sub);
+      actor = await options.actors?.current(signal);
+      const result = await exchange(record, target, { actor, signal });
+      tell('issued');
       return result;
     } catch (error) {
-      tell('failed', undefined, isOnbehalfError(error) ? error.code : 'aborted');
+      tell('failed', isOnbehalfError(error) ? error.code : 'aborted');
       throw error;
     }
   };
-}
-
-interface Exchanged {
-  readonly actor: Actor | undefined;
-  readonly result: ExchangeResult;
 }

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { type FailureClass, isOnbehalfError, networkCause, OnbehalfError } from '../../src/core/errors.ts';
+import { loadPeer } from '../../src/core/peer.ts';
+import { failureOf } from '../support/failure.ts';
+
+test('an error says what happened, what can be done and what led to it', () => {
+  const cause = new Error('ECONNREFUSED');
+  const error = new OnbehalfError('sts_error', 'it failed', {
+    failure: 'denied',
+    status: 400,
+    oauthError: 'invalid_target',
+    retryAfterMs: 5,
+    cause,
+  });
+  expect(error).toBeInstanceOf(Error);
+  expect(error).toMatchObject({
+    name: 'OnbehalfError',
+    message: 'it failed',
+    code: 'sts_error',
+    failure: 'denied',
+    status: 400,
+    oauthError: 'invalid_target',
+    retryAfterMs: 5,
+    cause,
+  });
+  expect(String(error)).toBe('OnbehalfError: it failed');
+  expect('cause' in new OnbehalfError('sts_error', 'x', { failure: 'denied' })).toBe(false);
+});
+
+test.each<[FailureClass, boolean]>([
+  ['unavailable', true],
+  ['denied', false],
+  ['misconfigured', false],
+  ['consent_required', false],
+  ['reauthentication_required', false],
+])('of the class %s a later try can succeed: %s', (failure, retryable) => {
+  expect(new OnbehalfError('sts_error', 'x', { failure }).retryable).toBe(retryable);
+});
+
+test('an error of another copy of this package is told by its shape, others are not', () => {
+  const other = Object.assign(new Error('x'), {
+    name: 'OnbehalfError',
+    code: 'sts_error',
+    failure: 'denied',
+  });
+  expect(isOnbehalfError(other)).toBe(true);
+  expect(isOnbehalfError(new OnbehalfError('sts_error', 'x', { failure: 'denied' }))).toBe(true);
+  for (const no of [new Error('x'), { ...other, name: 'OnbehalfError' }, undefined, null, 'OnbehalfError']) {
+    expect(isOnbehalfError(no)).toBe(false);
+  }
+});
+
+const nested = (code: unknown, depth: number): Error => {
+  const inner = Object.assign(new Error('secret'), { code });
+  let error: Error = inner;
+  for (let level = 0; level < depth; level += 1) error = new Error('secret', { cause: error });
+  return error;
+};
+
+test('of a failed request only the code of the system is kept', () => {
+  expect(networkCause(nested('ECONNREFUSED', 0))?.message).toBe('ECONNREFUSED');
+  expect(networkCause(nested('UND_ERR_SOCKET', 1))?.message).toBe('UND_ERR_SOCKET');
+  expect(networkCause(nested('ECONNRESET', 3))?.cause).toBeUndefined();
+  expect(networkCause(nested('ECONNRESET', 9))).toBeUndefined();
+  for (const code of [undefined, 20, 'eyJhbGciOiJub25lIn0.e30.', 'SECRET VALUE', 'A'.repeat(60), 'no']) {
+    expect(networkCause(nested(code, 1))).toBeUndefined();
+  }
+  const circular = new Error('secret');
+  circular.cause = circular;
+  expect(networkCause(circular)).toBeUndefined();
+});
+
+test('a missing optional package is named together with the way to install it', async () => {
+  // The name is not written out, so that no tool resolves it.
+  const name = ['not', 'installed'].join('-');
+  const error = await failureOf(loadPeer(name, 'the test', () => import(name)));
+  expect(error).toMatchObject({ code: 'peer_missing', failure: 'misconfigured' });
+  expect(error.message).toContain('npm install not-installed');
+});
+
+test('an optional package that is there is loaded, and its own failure is not hidden', async () => {
+  expect(await loadPeer('x', 'the test', async () => 42)).toBe(42);
+  const own = new SyntaxError('broken');
+  await expect(loadPeer('x', 'the test', () => Promise.reject(own))).rejects.toBe(own);
+});
