@@ -39,7 +39,7 @@ export class DelegatedMCPToolset extends MCPToolset {
   readonly stsAudience: string | undefined;
   readonly options: DelegatedMCPToolsetOptions;
 
-  /** @throws TypeError when both or neither of `stsAudience` and `target` are given and one was needed */
+  /** @throws TypeError when `stsAudience` and `target` are both given, or `discovery` is `agent` without a credential */
   constructor(options: DelegatedMCPToolsetOptions) {
     const { toolFilter = [] } = options;
     super(
@@ -49,6 +49,9 @@ export class DelegatedMCPToolset extends MCPToolset {
     );
     if (options.stsAudience !== undefined && options.target !== undefined) {
       throw new TypeError('give "stsAudience" or "target", not both');
+    }
+    if (options.discovery === 'agent' && options.agentCredential === undefined) {
+      throw new TypeError('"discovery: agent" needs an "agentCredential"');
     }
     this.stsAudience = options.stsAudience;
     this.options = options;

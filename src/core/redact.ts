@@ -26,7 +26,8 @@ function withoutSecrets(text: string, secrets: readonly string[]): string {
 
 /** A value as it is, and as it reads in a URL and in a form. */
 function spellings(value: string): readonly string[] {
-  return [value, encodeURIComponent(value), formEncoded(value)];
+  // Through bytes: half a surrogate pair cannot be encoded, and must not break the error that is being made.
+  return [value, encodeURIComponent(Buffer.from(value).toString()), formEncoded(value)];
 }
 
 /** A value as it reads in `application/x-www-form-urlencoded`. */

@@ -94,6 +94,8 @@ export function httpStatus(error: unknown): number | undefined {
     depth < 4 && current instanceof Error;
     current = current.cause, depth++
   ) {
+    // Its status is what the STS answered.
+    if (isOnbehalfError(current)) return undefined;
     const { status } = current as { status?: unknown };
     if (typeof status === 'number') return status;
   }

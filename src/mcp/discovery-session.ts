@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Tool } from '@modelcontextprotocol/client';
 import { type ActorCache, createActorCache } from '../broker/actor-cache.ts';
 import { createKeyring } from '../broker/key.ts';
@@ -11,6 +12,16 @@ import type { McpServer } from './server.ts';
 export type DiscoveryCredential =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'agent'; readonly source: ActorSource };
+
+const sourceIds = new WeakMap<ActorSource, string>();
+
+/** Names a credential: two sources are two identities, whatever tokens they give. */
+export function credentialKey(credential: DiscoveryCredential): string {
+  if (credential.kind === 'anonymous') return credential.kind;
+  const id = sourceIds.get(credential.source) ?? randomUUID();
+  sourceIds.set(credential.source, id);
+  return `${credential.kind} ${id}`;
+}
 
 /** Sessions for listing tools and hearing that they changed. They are apart from the pool, so no user's call meets one. */
 export interface DiscoverySessions {
@@ -75,7 +86,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
 
   return {
     async list(server, credential, signal) {
-      const key = `${credential.kind} ${server.id}`;
+      const key = `${credentialKey(credential)} ${server.id}`;
       const kept = entries.get(key);
       const entry = kept ?? (await open(key, server, credential));
       try {

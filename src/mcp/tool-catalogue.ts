@@ -4,7 +4,7 @@ import { createSingleFlight } from '../broker/single-flight.ts';
 import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { httpStatus, listTools } from './client.ts';
-import { createDiscoverySessions, type DiscoveryCredential } from './discovery-session.ts';
+import { createDiscoverySessions, credentialKey, type DiscoveryCredential } from './discovery-session.ts';
 import type { McpServer } from './server.ts';
 import type { SessionPool } from './session-pool.ts';
 
@@ -54,6 +54,13 @@ interface Listing {
   readonly expiresAt: number;
 }
 
+/** One way to list a server's tools: where the listing is kept, who joins it while it is made, how it is made. */
+interface Way {
+  readonly key: string;
+  readonly flight: string;
+  readonly list: (signal: AbortSignal) => Promise<readonly Tool[]>;
+}
+
 /** Identities that a listing can be made under, in the order `auto` tries them. */
 type Identity = Exclude<DiscoveryPolicy, 'auto'>;
 
@@ -82,28 +89,36 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     listings.set(key, { tools, serverId: server.id, expiresAt: Date.now() + ttlMs });
   };
 
+  const wayOf = (identity: Identity, server: McpServer, given: ListOptions): Way => {
+    if (identity === 'delegated') {
+      const delegation = required(server, given.delegation);
+      const key = `${identity} ${delegation.subject.digest} ${server.id}`;
+      return {
+        key,
+        // A shared listing is made in a session of the first run's group, and would end with that.
+        flight: `${key} ${delegation.group}`,
+        list: (signal) => pool.call(server, delegation, (client) => listTools(client, signal), { signal }),
+      };
+    }
+    const credential = credentialOf(identity, server, given.agentCredential);
+    const key = `${credentialKey(credential)} ${server.id}`;
+    return { key, flight: key, list: (signal) => sessions.list(server, credential, signal) };
+  };
+
   const listAs = async (
     identity: Identity,
     server: McpServer,
     given: ListOptions,
   ): Promise<readonly Tool[]> => {
-    const { delegation, agentCredential, signal } = given;
-    const key = `${identity} ${identity === 'delegated' ? (delegation?.subject.digest ?? '') : ''} ${server.id}`;
+    const { key, flight, list } = wayOf(identity, server, given);
     const kept = listings.get(key);
     if (kept && kept.expiresAt > Date.now()) return kept.tools;
-    const work = async (shared: AbortSignal): Promise<readonly Tool[]> => {
-      const tools =
-        identity === 'delegated'
-          ? await pool.call(server, required(server, delegation), (client) => listTools(client, shared), {
-              signal: shared,
-            })
-          : await sessions.list(server, credential(identity, server, agentCredential), shared);
+    const work = async (signal: AbortSignal): Promise<readonly Tool[]> => {
+      const tools = await list(signal);
       keep(key, server, tools);
       return tools;
     };
-    // A shared listing is made in a session of the first run's group, and would end with that.
-    const flight = identity === 'delegated' ? `${key} ${delegation?.group}` : key;
-    return flights.run(flight, work, signal);
+    return flights.run(flight, work, given.signal);
   };
 
   const listAuto = async (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
@@ -150,7 +165,7 @@ function required(server: McpServer, delegation: Delegation | undefined): Delega
   );
 }
 
-function credential(
+function credentialOf(
   identity: 'anonymous' | 'agent',
   server: McpServer,
   source: ActorSource | undefined,
