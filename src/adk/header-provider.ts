@@ -7,6 +7,7 @@ import type { HeaderFields } from '../mcp/headers.ts';
 
 /** Options of {@link createHeaderProvider}. */
 export interface HeaderProviderOptions<Context> {
+  /** Who keeps the tokens. */
   readonly broker: Broker;
   /** Audience, or the richer target, of the server that the header fields are for. */
   readonly target: Target | string;

@@ -33,6 +33,7 @@ export type SubjectTokenGetter = (
 
 /** Options of {@link ADKTokenPropagationPlugin}. */
 export interface ADKTokenPropagationPluginOptions {
+  /** Who gives the tokens. It stays the caller's to close. */
   readonly broker: Broker;
   /**
    * Where the subject token of a run comes from when neither `plugin.runAsync` nor `runAs` says on whose behalf it is.

@@ -36,7 +36,9 @@ export interface DelegatedMCPToolsetOptions {
  * Register it with `ADKTokenPropagationPlugin.registerToolset`; before that it lists and calls nothing.
  */
 export class DelegatedMCPToolset extends MCPToolset {
+  /** The server's default audience. */
   readonly stsAudience: string | undefined;
+  /** As it was made. */
   readonly options: DelegatedMCPToolsetOptions;
 
   /** @throws TypeError when `stsAudience` and `target` are both given, or `discovery` is `agent` without a credential */
@@ -57,7 +59,11 @@ export class DelegatedMCPToolset extends MCPToolset {
     this.options = options;
   }
 
-  /** @throws OnbehalfError `toolset_unregistered` */
+  /**
+   * The server's tools; none when they cannot be listed, of which a warning is logged once.
+   *
+   * @throws OnbehalfError `toolset_unregistered`
+   */
   override async getTools(context?: ReadonlyContext): Promise<BaseTool[]> {
     const binding = bindingOf(this);
     if (binding) return delegatedTools(binding, this, context);

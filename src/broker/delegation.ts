@@ -11,6 +11,7 @@ export interface Delegation {
   readonly group: string;
   /** When the run is over even if nobody ends it, in milliseconds since the epoch. */
   readonly endsAt: number;
+  /** Whom the run is for, as the subject token says. */
   readonly subject: {
     /** `sub` of the subject token; `undefined` when that is opaque. */
     readonly sub: string | undefined;

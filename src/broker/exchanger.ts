@@ -13,8 +13,11 @@ import { usableUntil } from './ttl.ts';
 export interface ExchangeEvent {
   /** When it began, in milliseconds since the epoch. */
   readonly at: number;
+  /** How long it took, in milliseconds. */
   readonly durationMs: number;
+  /** Audiences that were asked for. */
   readonly audiences: readonly string[];
+  /** Resources that were asked for. */
   readonly resources: readonly string[];
   /** Scope that was asked for. */
   readonly scope: string | undefined;
@@ -22,6 +25,7 @@ export interface ExchangeEvent {
   readonly sub: string | undefined;
   /** `sub` of the actor token, as far as it was had. */
   readonly act: string | undefined;
+  /** `failed` also when what was issued was refused here. */
   readonly outcome: 'issued' | 'failed';
   /** Code of the failure. */
   readonly code: string | undefined;

@@ -7,6 +7,7 @@ import type { ExchangeEvent } from './exchanger.ts';
 
 /** Options of `createBroker`. All times in milliseconds. */
 export interface BrokerOptions {
+  /** Where tokens are exchanged, and as which client. */
   readonly tokenService: TokenService;
   /** Who acts; its token goes along as `actor_token`. Default: nobody, so tokens impersonate the subject. */
   readonly actor?: ActorSource | undefined;
@@ -97,6 +98,7 @@ export interface Broker {
   end(delegation: Delegation): void;
   /** Calls back with a group's id when its last run has ended, just before its tokens go. Returns the way to stop. */
   onGroupEnd(listener: (group: string) => void): () => void;
+  /** Counters and sizes as of now. */
   stats(): BrokerStats;
   /** Ends every run and forgets every token. */
   close(): void;

@@ -13,8 +13,11 @@ export type ActorSource = (options: {
 
 /** Asks for the agent's own token, not on behalf of anyone. */
 export interface ClientCredentialsOptions {
+  /** `audience` parameter(s), as far as the STS takes them. */
   readonly audience?: OneOrMore | undefined;
+  /** `resource` parameter(s), RFC 8707 section 2. */
   readonly resource?: OneOrMore | undefined;
+  /** `scope` parameter, RFC 6749 section 3.3. */
   readonly scope?: OneOrMore | undefined;
 }
 

@@ -2,11 +2,15 @@ import { decodeJwt } from 'jose/jwt/decode';
 
 /** The claims this package reads. They come from a token that was decoded, not verified. */
 export interface TokenClaims {
+  /** Issuer. */
   readonly iss?: string | undefined;
+  /** Subject. */
   readonly sub?: string | undefined;
+  /** Audiences; empty without `aud`. */
   readonly aud: readonly string[];
   /** Expiry, in milliseconds since the epoch; NaN when there is one that is no time (RFC 7519 section 4.1.4). */
   readonly exp?: number | undefined;
+  /** `scope`, or `scp` as some providers call it, space-separated. */
   readonly scope?: string | undefined;
   /** `act.sub`: who acts (RFC 8693 section 4.1). */
   readonly act?: string | undefined;

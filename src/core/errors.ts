@@ -58,11 +58,17 @@ export interface OnbehalfErrorOptions {
  * No instance ever holds a token, a secret or an assertion, so it may be logged as it is.
  */
 export class OnbehalfError extends Error {
+  /** Tells it from other errors where `instanceof` cannot. */
   override readonly name = 'OnbehalfError';
+  /** What happened. */
   readonly code: ErrorCode;
+  /** What can be done about it. */
   readonly failure: FailureClass;
+  /** HTTP status that led here. */
   readonly status: number | undefined;
+  /** `error` of an OAuth error response, redacted. */
   readonly oauthError: string | undefined;
+  /** How long the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: OnbehalfErrorOptions) {

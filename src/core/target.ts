@@ -15,9 +15,13 @@ export interface Target {
 
 /** A {@link Target} that was checked: lists only, scopes sorted and without repetition, frozen. */
 export interface ResolvedTarget {
+  /** `audience` parameters, in order. */
   readonly audiences: readonly string[];
+  /** `resource` parameters, in order. */
   readonly resources: readonly string[];
+  /** Scope values, sorted. */
   readonly scopes: readonly string[];
+  /** `requested_token_type`; `undefined`: not sent. */
   readonly requestedTokenType: string | undefined;
 }
 

@@ -15,6 +15,7 @@ export interface TokenServiceOptions {
   readonly tokenEndpoint?: string | undefined;
   /** Host (`name` or `name:port`) to use in place of the token endpoint's; the scheme and path are kept. */
   readonly host?: string | undefined;
+  /** `client_id` of this client at the STS. */
   readonly clientId: string;
   /** Default: `{ method: 'none' }`, a public client. */
   readonly clientAuth?: ClientAuth | undefined;
@@ -30,6 +31,7 @@ export interface TokenServiceOptions {
 
 /** An STS and this client's registration there. It shows no secret when it is printed. */
 export interface TokenService {
+  /** `client_id` of this client at the STS. */
   readonly clientId: string;
   /** The token endpoint, once it is known; before, `undefined`. */
   readonly tokenEndpoint: string | undefined;

@@ -12,6 +12,7 @@ export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exch
 
 /** A token with its type identifier: what RFC 8693 calls a security token. */
 export interface SecurityToken {
+  /** The token itself. */
   readonly token: string;
   /** Token type identifier, RFC 8693 section 3. */
   readonly type: string;

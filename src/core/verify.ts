@@ -6,6 +6,7 @@ import { TOKEN_TYPE } from './token-types.ts';
 
 /** What a token was asked for; an issued token is held against it. */
 export interface Expectation {
+  /** What it was asked for. */
   readonly target: ResolvedTarget;
   /** Claims of the subject token; without `sub` (opaque) the subject cannot be compared. */
   readonly subject: TokenClaims;

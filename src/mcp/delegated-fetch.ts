@@ -8,6 +8,7 @@ import { defineMcpServer, type McpServer, type McpServerOptions } from './server
 
 /** Options of {@link createDelegatedFetch}. */
 export interface DelegatedFetchOptions extends McpServerOptions {
+  /** Who gives the tokens. */
   readonly broker: Broker;
   /** Whom a request is for. Default: the delegation that the calling code runs under (`runAs`). */
   readonly delegation?: (() => Delegation | undefined) | undefined;

@@ -22,8 +22,11 @@ export interface McpServerOptions {
 
 /** A checked {@link McpServerOptions}. */
 export interface McpServer {
+  /** Names the server in errors and results. */
   readonly name: string;
+  /** Endpoint; tokens go to this origin and path, and below it. */
   readonly url: URL;
+  /** What the server's tokens are for. */
   readonly target: ResolvedTarget;
   /** Header fields sent with every request, below all others. */
   readonly headers: readonly (readonly [string, string])[];

@@ -10,6 +10,7 @@ import type { McpServer } from './server.ts';
 
 /** Options of {@link createSessionPool}. */
 export interface SessionPoolOptions {
+  /** Who gives the tokens. */
   readonly broker: Broker;
   /** A session that nobody used for this long is closed, in milliseconds. Default: 60,000. */
   readonly idleMs?: number | undefined;
@@ -37,6 +38,7 @@ export interface SessionPool {
   settled(): Promise<void>;
   /** Closes every session with DELETE. */
   close(): Promise<void>;
+  /** Sessions open. */
   readonly size: number;
 }
 
@@ -52,6 +54,7 @@ interface Entry {
   idle: ReturnType<typeof setTimeout> | undefined;
 }
 
+/** Makes a pool of MCP sessions. Nothing is opened before the first call. */
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const { broker, idleMs = 60_000, maxSessions = 10_000 } = options;
   const entries = new Map<string, Entry>();

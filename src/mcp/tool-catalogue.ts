@@ -16,6 +16,7 @@ export type DiscoveryPolicy = 'auto' | 'anonymous' | 'agent' | 'delegated';
 
 /** Options of {@link createToolCatalogue}. */
 export interface ToolCatalogueOptions {
+  /** Where listings on behalf of a user are made. */
   readonly pool: SessionPool;
   /** How long a listing is kept, in milliseconds. Default: five minutes. */
   readonly ttlMs?: number | undefined;
@@ -33,18 +34,22 @@ export interface ListOptions {
   readonly agentCredential?: ActorSource | undefined;
   /** On whose behalf to list, where that is needed. */
   readonly delegation?: Delegation | undefined;
+  /** Leaves the listing; others who wait for it do not. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The tools of servers, kept across runs: listing them is no reason for an exchange. */
 export interface ToolCatalogue {
   /**
+   * The tools of a server: kept, joined while being listed, or listed.
+   *
    * @throws OnbehalfError `delegation_missing` where a listing needs a user and none is known, `server_rejected_token`
    * under `anonymous` or `agent`; else as `SessionPool.call`
    */
   list(server: McpServer, options?: ListOptions): Promise<readonly Tool[]>;
   /** Forgets the listings of a server. */
   invalidate(server: McpServer): void;
+  /** Closes the sessions that listen. */
   close(): Promise<void>;
 }
 
@@ -64,6 +69,7 @@ interface Way {
 /** Identities that a listing can be made under, in the order `auto` tries them. */
 type Identity = Exclude<DiscoveryPolicy, 'auto'>;
 
+/** Makes a catalogue of tools. Nothing is listed before it is asked for. */
 export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogue {
   const { pool, ttlMs = 300_000, maxEntries = 1_000 } = options;
   const listings = new Map<string, Listing>();

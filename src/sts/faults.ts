@@ -38,7 +38,8 @@ export type LyingFault =
   /** A random string instead of a JWT. */
   | { readonly kind: 'opaque' };
 
-type FaultEffect = FrontFault | LyingFault;
+/** What a fault does. */
+export type FaultEffect = FrontFault | LyingFault;
 
 /** The faults that wait for a request. */
 export interface FaultQueue {

@@ -4,7 +4,7 @@
  */
 export { createDevelopmentSts } from './development-sts.ts';
 export type { ExchangeRecord } from './exchange-log.ts';
-export type { Fault } from './faults.ts';
+export type { Fault, FaultEffect, FrontFault, LyingFault } from './faults.ts';
 export type {
   DevelopmentClient,
   DevelopmentSts,

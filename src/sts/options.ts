@@ -20,6 +20,7 @@ export interface DevelopmentClient {
 
 /** A user that subject tokens can be minted for. */
 export interface DevelopmentUser {
+  /** `sub` of the user's tokens. */
   readonly sub: string;
   /** Becomes the `name` claim of minted subject tokens. */
   readonly name?: string;
@@ -29,7 +30,9 @@ export interface DevelopmentUser {
 export interface TrustedIssuer {
   /** Compared with the `iss` claim, character by character. */
   readonly issuer: string;
+  /** Public keys; this or `jwksUri`. */
   readonly jwks?: JSONWebKeySet;
+  /** Where the public keys are; this or `jwks`. */
   readonly jwksUri?: string;
 }
 
@@ -46,6 +49,7 @@ export interface DevelopmentStsOptions {
   readonly dangerouslyAllowNonLoopback?: boolean;
   /** Lifetime of issued access tokens in seconds, cut to what is left of the subject token. Default 300. */
   readonly accessTokenTtl?: number;
+  /** Who may exchange, and for what. */
   readonly clients: readonly DevelopmentClient[];
   /** Default: none. */
   readonly users?: readonly DevelopmentUser[];
@@ -78,7 +82,9 @@ export interface SubjectTokenOptions {
 export interface DevelopmentSts {
   /** Issuer identifier, e.g. `http://127.0.0.1:49152`. */
   readonly issuer: string;
+  /** Where tokens are exchanged. */
   readonly tokenEndpoint: string;
+  /** Public keys that issued tokens verify with. */
   readonly jwksUri: string;
   /** Authorization server metadata, RFC 8414 section 3. */
   readonly metadataUrl: string;
@@ -97,6 +103,7 @@ export interface DevelopmentSts {
    * @throws TypeError when a field is out of range
    */
   inject(fault: Fault): void;
+  /** Drops the faults that still wait. */
   clearFaults(): void;
   /** Stops listening and destroys all open sockets. Calling it again does nothing. */
   close(): Promise<void>;
