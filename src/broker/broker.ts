@@ -166,8 +166,11 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     reject(delegation, target, accessToken) {
-      const record = recordOf(delegation);
-      const key = keyOf(record, resolveTarget(target));
+      const resolved = resolveTarget(target);
+      const record = records.get(delegation);
+      // A refused token goes also when the run has ended meanwhile: under `subject` retention the next would meet it.
+      if (!record) return;
+      const key = keyOf(record, resolved);
       if (store.get(key, now())?.accessToken === accessToken) store.delete(key);
     },
 

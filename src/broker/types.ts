@@ -90,7 +90,7 @@ export interface Broker {
    * It never exchanges, and holds no token itself. For closing what was opened with that token.
    */
   reader(delegation: Delegation, target: Target | string): () => IssuedToken | undefined;
-  /** Forgets a token that a server refused, if it is still the one that is kept. */
+  /** Forgets a token that a server refused, if it is still the one that is kept. Works after the run has ended, too. */
   reject(delegation: Delegation, target: Target | string, accessToken: string): void;
   /** Whether a delegation is of this broker, and can still be used: its run lasts, its subject token has not expired. */
   status(delegation: Delegation): 'active' | 'ended' | 'unknown';

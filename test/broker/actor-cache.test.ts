@@ -177,6 +177,11 @@ test('an actor token that has expired is refused, and the source is asked again 
   expect(state.asked).toBe(2);
 });
 
+test('an actor token whose expiry is no time is refused', async () => {
+  const error = await failureOf(createCache(() => fakeJwt({ sub: 'agent', exp: 'never' })).cache.current());
+  expect(error).toMatchObject({ code: 'actor_expired', failure: 'misconfigured' });
+});
+
 test('a failure is not kept', async () => {
   let fail = true;
   const state = createCache(() => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { startBroker, startPlainBroker } from '../support/broker.ts';
 import { createClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
@@ -57,6 +58,17 @@ test('runs of another subject, another session or none share nothing', async () 
   expect(broker.stats()).toMatchObject({ entries: 3, delegations: 3 });
 });
 
+test('runs that declare the same token as another type are another group', async () => {
+  const { broker } = await startPlainBroker();
+  const subjectToken = subjectJwt('alice');
+  const one = broker.begin({ subjectToken, session: 'session' });
+  const other = broker.begin({ subjectToken, session: 'session', subjectTokenType: TOKEN_TYPE.idToken });
+  expect(other.group).not.toBe(one.group);
+  await broker.token(one, 'calendar');
+  broker.end(one);
+  expect(broker.stats()).toMatchObject({ entries: 0, delegations: 1 });
+});
+
 test('ending a run twice ends it once', async () => {
   const { broker, begin } = await startBroker();
   const [one, two] = [begin('alice', 'session'), begin('alice', 'session')];
@@ -76,7 +88,7 @@ test('a run that has ended gets nothing, also while another one of its group goe
   const expected = { code: 'delegation_ended', failure: 'reauthentication_required' };
   expect(await failureOf(broker.token(one, 'calendar'))).toMatchObject(expected);
   expect(await failureOf(() => broker.peek(one, 'calendar'))).toMatchObject(expected);
-  expect([broker.status(one) === 'active', broker.status(two) === 'active']).toEqual([false, true]);
+  expect([broker.status(one), broker.status(two)]).toEqual(['ended', 'active']);
 });
 
 test('a run that ends while its exchange is under way gets no token and leaves nothing behind', async () => {
@@ -184,9 +196,9 @@ test('a run that nobody ends is over after its longest time', async () => {
   expect(run.endsAt).toBe(clock.now() + 60_000);
   await broker.token(run, 'calendar');
   clock.advance(59_999);
-  expect(broker.status(run) === 'active').toBe(true);
+  expect(broker.status(run)).toBe('active');
   clock.advance(1);
-  expect(broker.status(run) === 'active').toBe(false);
+  expect(broker.status(run)).toBe('ended');
   expect((await failureOf(broker.token(run, 'calendar'))).code).toBe('delegation_ended');
 });
 
@@ -371,5 +383,5 @@ test('a delegation names its subject and cannot be changed', async () => {
   expect(Object.isFrozen(run.subject)).toBe(true);
   expect(run.subject.digest).toBe(begin('alice', 'other').subject.digest);
   expect(run.subject.digest).not.toBe(begin('bob', 'session').subject.digest);
-  expect(broker.status(run) === 'active').toBe(true);
+  expect(broker.status(run)).toBe('active');
 });

@@ -57,6 +57,10 @@ test('the event says how long it took and who acted', async () => {
   const at = clock.now();
   await broker.token(broker.begin({ subjectToken: subjectJwt('alice') }), 'calendar');
   expect(events).toMatchObject([{ at, durationMs: 1234, act: 'agent', sub: 'alice' }]);
+
+  sts.handle((_request, response) => void response.writeHead(503).end());
+  await failureOf(broker.token(broker.begin({ subjectToken: subjectJwt('bob') }), 'calendar'));
+  expect(events[1]).toMatchObject({ act: 'agent', sub: 'bob', outcome: 'failed', code: 'sts_error' });
 });
 
 test('an exchange that nobody waits for any more is told as aborted', async () => {

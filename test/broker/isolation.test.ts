@@ -8,7 +8,7 @@ import { closedAtEnd, startBroker, startPlainBroker } from '../support/broker.ts
 import { createClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
 import { fakeJwt, seconds } from '../support/jwt.ts';
-import { type Bend, serviceOf, startPlainSts, startSts, subjectJwt } from '../support/sts.ts';
+import { type Bend, granting, serviceOf, startPlainSts, startSts, subjectJwt } from '../support/sts.ts';
 
 /** Answers with the type that was asked for, so that any type may be asked for. */
 const asAsked: Bend = ({ form }) => ({
@@ -223,6 +223,30 @@ test('an actor that changes while it is asked for is the one the token is kept f
   clock.advance(60_000);
   await broker.token(run, 'notes');
   expect(broker.peek(run, 'calendar')).toBeUndefined();
+});
+
+test('an answer that comes when another actor has taken over is not kept for that one', async () => {
+  const clock = createClock();
+  let sub = 'agent';
+  const { broker, sts } = await startPlainBroker({
+    now: clock.now,
+    actor: () => fakeJwt({ sub, exp: seconds(clock.now()) + 60 }),
+  });
+  const run = broker.begin({ subjectToken: subjectJwt('alice', { exp: seconds(clock.now()) + 3600 }) });
+  const held: (() => void)[] = [];
+  sts.handle((request, response) => void held.push(() => granting()(request, response)));
+  const slow = broker.token(run, 'calendar');
+  await sts.arrived(1);
+  sub = 'robot';
+  clock.advance(60_000);
+  sts.handle(granting());
+  expect((await broker.token(run, 'files')).claims?.act).toBe('robot');
+  held[0]?.();
+  expect((await slow).claims?.act).toBe('agent');
+  expect(broker.peek(run, 'calendar')).toBeUndefined();
+  expect((await broker.token(run, 'calendar')).claims?.act).toBe('robot');
+  broker.end(run);
+  expect(broker.stats().entries).toBe(0);
 });
 
 test('without an actor token there is no exchange, and the reason is told without the words of the source', async () => {

@@ -135,6 +135,19 @@ test('no choice of values makes two lists read the same', () => {
   expect(new Set(keys).size).toBe(keys.length - 2);
 });
 
+test('all short lists over the characters that separate have different digests', () => {
+  const { digest } = createKeyring();
+  const characters = ['', 'a', '1', ':', ';'];
+  const strings = [...new Set(characters.flatMap((one) => characters.map((two) => one + two)))];
+  const lists: string[][] = [[]];
+  for (let length = 0; length < 3; length += 1) {
+    const longest = lists.filter((values) => values.length === length);
+    lists.push(...longest.flatMap((values) => strings.map((each) => [...values, each])));
+  }
+  expect(lists.length).toBeGreaterThan(9000);
+  expect(new Set(lists.map((values) => digest(...values))).size).toBe(lists.length);
+});
+
 test('no requested type is not the same as an empty one', () => {
   const keyring = createKeyring();
   expect(keyring.key({ ...ONE, requestedTokenType: '' })).not.toBe(keyring.key(ONE));

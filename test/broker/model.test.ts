@@ -149,7 +149,7 @@ test.each<Retention>(['run', 'subject'])(
           } else if (one.do === 'reject') {
             const run = runs[one.run % runs.length];
             const target = TARGETS[one.target] as Target;
-            if (run === undefined || !(broker.status(run.delegation) === 'active')) continue;
+            if (run === undefined || broker.status(run.delegation) !== 'active') continue;
             broker.reject(run.delegation, target, broker.peek(run.delegation, target)?.accessToken ?? '');
             expect(broker.peek(run.delegation, target)).toBeUndefined();
           } else {
@@ -163,7 +163,7 @@ test.each<Retention>(['run', 'subject'])(
                   naive(service, run, target),
                 ]);
                 expect(real).toEqual(expected);
-                if (!(broker.status(run.delegation) === 'active')) return;
+                if (broker.status(run.delegation) !== 'active') return;
                 const token = broker.peek(run.delegation, target);
                 expect(token !== undefined).toBe(typeof expected === 'object');
                 assertHome(run, target, token);

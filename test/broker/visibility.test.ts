@@ -72,6 +72,13 @@ test.each<Fault>([
   },
 );
 
+test('nobody can put something else in the place of what handles tokens', async () => {
+  const { tokenService, broker, run } = await startDelegating();
+  for (const value of [tokenService, broker, run, run.subject, await broker.token(run, 'calendar')]) {
+    expect(Object.isFrozen(value)).toBe(true);
+  }
+});
+
 test('a subject that was refused does not show in the error', async () => {
   const { sts, broker } = await startDelegating();
   const expired = await sts.mintSubjectToken({ sub: 'bob', audience: AGENT.clientId, expiresIn: -1 });

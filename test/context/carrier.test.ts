@@ -220,6 +220,27 @@ test('a failure of the iteration is thrown as it is, and nothing is closed twice
   expect(closed).toBe(0);
 });
 
+test('an iteration that has ended, well or not, is not closed once more', async () => {
+  const error = new Error('the run failed');
+  for (const last of [async () => ({ done: true as const, value: undefined }), () => Promise.reject(error)]) {
+    let [steps, closed] = [0, 0];
+    const twoSteps: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => {
+          steps += 1;
+          return steps <= 2 ? { done: false, value: steps } : last();
+        },
+        return: async () => {
+          closed += 1;
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+    await collect(iterateAs(ALICE, () => twoSteps)).catch((thrown: unknown) => expect(thrown).toBe(error));
+    expect([steps, closed]).toEqual([3, 0]);
+  }
+});
+
 test('an iteration without a way to close it can be broken off, too', async () => {
   const endless: AsyncIterable<number> = {
     [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: 1 }) }),

@@ -340,7 +340,7 @@ test('the answer of one STS is not processed for something else that looks like 
     tokenEndpoint: 'https://sts.example.com/token',
     discover: async () => '',
   };
-  await expect(exchangeRequest({ ...fake }, parametersFor({ audience: 'calendar' }))).rejects.toBeInstanceOf(
-    TypeError,
+  await expect(exchangeRequest(fake, parametersFor({ audience: 'calendar' }))).rejects.toThrow(
+    '"tokenService" must come from createTokenService()',
   );
 });

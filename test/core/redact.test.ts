@@ -82,6 +82,13 @@ test('a secret inside another secret leaves no rest of the longer one', () => {
   expect(redact(`the ${longer} staple`, [longer, 'horse'])).toBe('the [redacted] staple');
 });
 
+test('a secret is taken out as it reads in a URL and in a form, too', () => {
+  const one = 'pass (word)+/=';
+  for (const spelt of [one, encodeURIComponent(one), new URLSearchParams({ one }).toString().slice(4)]) {
+    expect(redact(`bad "${spelt}"`, [one])).toBe('bad "[redacted]"');
+  }
+});
+
 test('a secret that is no well-formed text breaks nothing', () => {
   expect(redact('a \ud800bcd e', ['\ud800bcd', '\udc00\ud800 long enough'])).not.toContain('bcd');
 });
