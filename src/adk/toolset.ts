@@ -21,7 +21,10 @@ export interface DelegatedMCPToolsetOptions {
   readonly discovery?: DiscoveryPolicy | undefined;
   /** The agent's own token for this server, for listing its tools under `agent` and `auto`. */
   readonly agentCredential?: ActorSource | undefined;
-  /** Header fields sent with every request; the delegated `Authorization` wins over them. */
+  /**
+   * Header fields sent with every request, listing included. The delegated `Authorization` wins over them, so one given
+   * here is sent only where tools are listed under `anonymous`.
+   */
   readonly headers?: HeaderFields | undefined;
   /** Which tools the model sees: names as the model sees them, or a predicate. Default: all. */
   readonly toolFilter?: ToolPredicate | readonly string[] | undefined;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { secureUrl } from '../core/secure-url.ts';
@@ -30,7 +31,7 @@ export interface McpServer {
   readonly target: ResolvedTarget;
   /** Header fields sent with every request, below all others. */
   readonly headers: readonly (readonly [string, string])[];
-  /** Equal only for servers with the same URL, target and header fields. */
+  /** Equal only for servers with the same URL, target and header fields, and no `fetch` of their own. */
   readonly id: string;
   /** Sends a request to this server and nowhere else; see {@link defineMcpServer}. */
   readonly fetch: FetchLike;
@@ -52,7 +53,8 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     url,
     target,
     headers,
-    id: JSON.stringify([url.href, target, headers]),
+    // Two functions that send are two servers, for all we know.
+    id: JSON.stringify([url.href, target, headers, options.fetch && randomUUID()]),
     fetch: async (to: string, init: RequestInit) => {
       assertPinned(url, new URL(to));
       return send(to, {
@@ -68,10 +70,10 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
 function assertPinned(pinned: URL, url: URL): void {
   const base = pinned.pathname.endsWith('/') ? pinned.pathname : `${pinned.pathname}/`;
   const inside = url.pathname === pinned.pathname || url.pathname.startsWith(base);
-  // An encoded slash is one path segment here and may be two at the server.
-  const below = url.pathname.slice(pinned.pathname.length);
-  if (url.origin === pinned.origin && inside && !/%2f|%5c/i.test(below) && url.username + url.password === '')
-    return;
+  // What is one path segment here may be two at the server (an encoded slash), or the parent ("..;").
+  const ambiguous = /%2f|%5c|(?:^|\/)\.{1,2};/i.test(url.pathname.slice(pinned.pathname.length));
+  const anonymous = url.username === '' && url.password === '';
+  if (url.origin === pinned.origin && inside && !ambiguous && anonymous) return;
   throw new OnbehalfError(
     'url_not_pinned',
     `a request to ${url.origin} was stopped: this client may only call ${pinned.origin}${pinned.pathname}`,

@@ -161,6 +161,7 @@ describe('the URL', () => {
     ['a way out by dots', '/mcp/../admin'],
     ['a way out by encoded dots', '/mcp/%2e%2e/admin'],
     ['a way out by a backslash', '/mcp/..\\admin'],
+    ['a parent with a path parameter', '/mcp/..;/admin'],
     ['an encoded slash', '/mcp/..%2fadmin'],
     ['an encoded slash in capitals', '/mcp/..%2Fadmin'],
     ['an encoded backslash', '/mcp/..%5cadmin'],
