@@ -5,7 +5,7 @@ import type { Target } from '../core/target.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
 import type { McpServerOptions } from '../mcp/server.ts';
 import { sessionManagerOf } from './binding.ts';
-import { DelegatedMCPToolset } from './toolset.ts';
+import { DelegatedMCPToolset, toolsetOptions } from './toolset.ts';
 
 /** How ADK's session manager describes its server; private there, read at each session. */
 interface ConnectionParams {
@@ -42,7 +42,8 @@ export function readToolset(
   return { manager, server };
 }
 
-function fromOurs({ options }: DelegatedMCPToolset, override: Target | string | undefined): McpServerOptions {
+function fromOurs(toolset: DelegatedMCPToolset, override: Target | string | undefined): McpServerOptions {
+  const options = toolsetOptions(toolset);
   const target = override ?? options.target ?? options.stsAudience;
   if (target === undefined) {
     throw new TypeError(

@@ -24,7 +24,7 @@ import { delegatedTools } from './delegated-tools.ts';
 import { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 import { createRunRegistry, type RunRegistry } from './run-registry.ts';
 import { type ToolError, toolError } from './tool-error.ts';
-import { DelegatedMCPToolset, type DelegatedMCPToolsetOptions } from './toolset.ts';
+import { DelegatedMCPToolset, type DelegatedMCPToolsetOptions, toolsetOptions } from './toolset.ts';
 
 /** Finds the subject token of a run that was not started by `plugin.runAsync`. */
 export type SubjectTokenGetter = (
@@ -134,7 +134,7 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
     }
     const delegation = (context: ReadonlyContext | undefined): Delegation => this.#runs.find(context);
     const { target, headers } = binding.server;
-    return createHeaderProvider({ ...inbound, broker: this.#broker, target, headers, delegation });
+    return createHeaderProvider({ ...inbound, broker: this.#broker, target, headers: headers(), delegation });
   }
 
   /** S1: takes the subject token of the run and exchanges nothing. Never throws: that would kill the run. */
@@ -218,7 +218,7 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
 
   #bindingFor(server: McpServer, toolset: MCPToolset): ToolsetBinding {
     const { discovery, agentCredential }: Partial<DelegatedMCPToolsetOptions> =
-      toolset instanceof DelegatedMCPToolset ? toolset.options : {};
+      toolset instanceof DelegatedMCPToolset ? toolsetOptions(toolset) : {};
     return {
       server,
       owner: this,
@@ -262,10 +262,11 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
   /** A server whose tools cannot be listed must not kill the run; once, somebody should hear of it. */
   #warn(server: McpServer, error: unknown): void {
     const told = toolError(server, error)?.error;
-    const message = `onbehalf: the tools of ${server.name} cannot be listed: ${told?.message ?? 'the listing failed'}`;
-    if (this.#warned.has(message)) return;
-    this.#warned.add(message);
-    getLogger().warn(message);
+    const once = `${server.id} ${told?.code}`;
+    if (this.#warned.has(once)) return;
+    this.#warned.add(once);
+    const why = told?.message ?? 'the listing failed';
+    getLogger().warn(`onbehalf: the tools of ${server.name} cannot be listed: ${why}`);
   }
 }
 

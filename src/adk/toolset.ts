@@ -34,6 +34,14 @@ export interface DelegatedMCPToolsetOptions {
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
 }
 
+/** Apart from the objects, because header fields may hold a secret and a toolset gets printed with its agent. */
+const given = new WeakMap<DelegatedMCPToolset, DelegatedMCPToolsetOptions>();
+
+/** What a toolset was made with. */
+export function toolsetOptions(toolset: DelegatedMCPToolset): DelegatedMCPToolsetOptions {
+  return given.get(toolset) as DelegatedMCPToolsetOptions;
+}
+
 /**
  * The tools of one MCP server, each call made on behalf of the run's user with a token for that server only.
  * Register it with `ADKTokenPropagationPlugin.registerToolset`; before that it lists and calls nothing.
@@ -41,8 +49,6 @@ export interface DelegatedMCPToolsetOptions {
 export class DelegatedMCPToolset extends MCPToolset {
   /** The server's default audience. */
   readonly stsAudience: string | undefined;
-  /** As it was made. */
-  readonly options: DelegatedMCPToolsetOptions;
 
   /** @throws TypeError when `stsAudience` and `target` are both given, or `discovery` is `agent` without a credential */
   constructor(options: DelegatedMCPToolsetOptions) {
@@ -59,7 +65,7 @@ export class DelegatedMCPToolset extends MCPToolset {
       throw new TypeError('"discovery: agent" needs an "agentCredential"');
     }
     this.stsAudience = options.stsAudience;
-    this.options = options;
+    given.set(this, options);
   }
 
   /**
@@ -70,7 +76,8 @@ export class DelegatedMCPToolset extends MCPToolset {
   override async getTools(context?: ReadonlyContext): Promise<BaseTool[]> {
     const binding = bindingOf(this);
     if (binding) return delegatedTools(binding, this, context);
-    const what = this.options.name ?? this.stsAudience ?? new URL(this.options.url).host;
+    const { name, url } = toolsetOptions(this);
+    const what = name ?? this.stsAudience ?? new URL(url).host;
     throw new OnbehalfError(
       'toolset_unregistered',
       `the toolset for ${what} is not registered: call plugin.registerToolset(toolset) first`,

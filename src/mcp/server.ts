@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { secureUrl } from '../core/secure-url.ts';
@@ -29,9 +29,9 @@ export interface McpServer {
   readonly url: URL;
   /** What the server's tokens are for. */
   readonly target: ResolvedTarget;
-  /** Header fields sent with every request, below all others. */
-  readonly headers: readonly (readonly [string, string])[];
-  /** Equal only for servers with the same URL, target and header fields, and no `fetch` of their own. */
+  /** Header fields sent with every request, below all others. A function, since a field may hold a secret. */
+  readonly headers: () => readonly (readonly [string, string])[];
+  /** A digest, equal only for servers with the same URL, target and header fields, and no `fetch` of their own. */
   readonly id: string;
   /** Sends a request to this server and nowhere else; see {@link defineMcpServer}. */
   readonly fetch: FetchLike;
@@ -52,9 +52,9 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     name: options.name ?? describeTarget(target),
     url,
     target,
-    headers,
+    headers: () => headers,
     // Two functions that send are two servers, for all we know.
-    id: JSON.stringify([url.href, target, headers, options.fetch && randomUUID()]),
+    id: digest([url.href, target, headers, options.fetch && randomUUID()]),
     fetch: async (to: string, init: RequestInit) => {
       assertPinned(url, new URL(to));
       return send(to, {
@@ -64,6 +64,11 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
       });
     },
   });
+}
+
+/** Not the values themselves: header fields are among them. */
+function digest(values: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('base64url');
 }
 
 /** @throws OnbehalfError `url_not_pinned` unless `url` is on the origin and at or below the path of `pinned` */
