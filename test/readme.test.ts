@@ -3,17 +3,22 @@ import { expect, it } from 'vitest';
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 
-it('shows the quick start as it is compiled and run', () => {
-  const region = /\/\/ #region readme\n(.*?) *\/\/ #endregion/s.exec(
-    read('examples/quickstart/assistant.ts'),
-  );
-  const example = region?.[1]?.replace(/^ {2}/gm, '').trim();
-  const shown = /<!-- region: examples\/quickstart\/assistant.ts -->\n```ts\n(.*?)```/s.exec(
-    read('README.md'),
-  );
-  expect(example).toBeTruthy();
-  expect(shown?.[1]?.trim()).toBe(example);
-});
+function dedented(text: string): string {
+  const indent = /^ */.exec(text)?.[0] ?? '';
+  return text.replaceAll(new RegExp(`^${indent}`, 'gm'), '').trim();
+}
+
+it.each(['examples/quickstart/assistant.ts', 'examples/any-client/call-as.ts'])(
+  'shows %s as it is compiled and run',
+  (path) => {
+    const regions = [...read(path).matchAll(/\/\/ #region readme\n(.*?) *\/\/ #endregion/gs)];
+    const example = regions.map(([, region = '']) => dedented(region)).join('\n\n');
+    const blocks = [...read('README.md').matchAll(/<!-- region: (\S+) -->\n```ts\n(.*?)```/gs)];
+    const shown = blocks.find(([, shownPath]) => shownPath === path)?.[2];
+    expect(example).toBeTruthy();
+    expect(shown?.trim()).toBe(example);
+  },
+);
 
 it('documents every error code', () => {
   const union = /export type ErrorCode =([^;]+);/.exec(read('src/core/errors.ts'))?.[1] ?? '';

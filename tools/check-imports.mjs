@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 /**
- * The arrows of the design. A folder may always import itself; `index.ts` is src/index.ts.
+ * Which folder may import which. A folder may always import itself; `index.ts` is src/index.ts.
  * @type {Readonly<Record<string, readonly string[]>>}
  */
 export const MAY_IMPORT = {

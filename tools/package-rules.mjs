@@ -2,11 +2,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The budgets of the design, section 7. */
+/** What the package may weigh. */
 export const MAX_PACKED_BYTES = 200_000;
 export const MAX_RUNTIME_DEPENDENCIES = 3;
 
-const DOCUMENTS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+/** What the README links to is packed too, or the links are dead where people read it. */
+const DOCUMENTS = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'docs/errors.md',
+];
 
 /**
  * @param {{ size: number, files: { path: string }[] }} tarball as `npm pack --json` tells it; size in bytes
@@ -39,6 +48,7 @@ export function checkContents(tarball, manifest, root) {
  * @returns {string | undefined}
  */
 function refusal(path, root) {
+  if (/^docs\/adr\/\d{4}-[\w-]+\.md$/.test(path)) return undefined;
   const module = /^dist\/(.+?)(?:\.d\.ts|\.js)$/.exec(path)?.[1];
   if (module === undefined) return 'only the .js and .d.ts of dist/ and the documents belong there';
   if (existsSync(join(root, 'src', `${module}.ts`))) return undefined;

@@ -1,7 +1,10 @@
 // The README's example, as code that is compiled and run by a test.
-import { type Event, InMemorySessionService, LlmAgent, type LlmAgentConfig, Runner } from '@google/adk';
+import type { Event, LlmAgentConfig } from '@google/adk';
+// #region readme
+import { InMemorySessionService, LlmAgent, Runner } from '@google/adk';
 import { clientCredentialsActor, createBroker, createTokenService } from 'onbehalf';
 import { ADKTokenPropagationPlugin, DelegatedMCPToolset } from 'onbehalf/adk';
+// #endregion
 
 export interface Settings {
   issuer: string;
@@ -52,11 +55,12 @@ export function createAssistant({ issuer, clientSecret, calendarUrl, mailUrl, mo
     const newMessage = { role: 'user', parts: [{ text }] };
     yield* plugin.runAsync(runner, { subjectToken, userId, sessionId, newMessage });
   }
-  // #endregion
 
-  const close = async (): Promise<void> => {
+  // 5. At the end. Before, the plugin listens for changed tools, which keeps a process alive for a minute.
+  async function close() {
     await plugin.close();
     broker.close();
-  };
+  }
+  // #endregion
   return { ask, close };
 }

@@ -35,7 +35,7 @@ export function readToolset(
   toolset: MCPToolset,
   target: Target | string | undefined,
 ): { manager: MCPSessionManager; server: McpServerOptions } {
-  const manager = sessionManagerOf(toolset);
+  const manager = typeof toolset === 'object' && toolset !== null ? sessionManagerOf(toolset) : undefined;
   if (!manager) throw unsupported('it is not an MCPToolset of @google/adk 2');
   const server =
     toolset instanceof DelegatedMCPToolset ? fromOurs(toolset, target) : fromStock(manager, target);

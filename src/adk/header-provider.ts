@@ -2,6 +2,7 @@ import type { Delegation } from '../broker/delegation.ts';
 import type { Broker } from '../broker/types.ts';
 import { currentDelegation } from '../context/carrier.ts';
 import { OnbehalfError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { resolveTarget, type Target } from '../core/target.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
 
@@ -34,6 +35,14 @@ export type HeaderProvider<Context = void> = (context: Context) => Record<string
 export function createHeaderProvider<Context = void>(
   options: HeaderProviderOptions<Context>,
 ): HeaderProvider<Context> {
+  checkOptions(options, 'createHeaderProvider()', {
+    broker: 'object',
+    target: 'any',
+    headers: 'object?',
+    allowedHeaders: 'object?',
+    inboundHeaders: 'function?',
+    delegation: 'function?',
+  });
   const target = resolveTarget(options.target);
   const fixed = lowerCase(options.headers, () => true);
   const allowed = new Set(options.allowedHeaders?.map((name) => name.toLowerCase()));

@@ -14,6 +14,7 @@ import type { Delegation } from '../broker/delegation.ts';
 import type { Broker } from '../broker/types.ts';
 import { currentDelegation, iterateAs, runAs } from '../context/carrier.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import type { Target } from '../core/target.ts';
 import { defineMcpServer, type McpServer } from '../mcp/server.ts';
 import { createSessionPool, type SessionPool, type SessionPoolOptions } from '../mcp/session-pool.ts';
@@ -62,19 +63,30 @@ export type DelegatedRunParams = Parameters<Runner['runAsync']>[0] & {
  * The subject token is taken when a run begins and exchanged at the first call that needs it, once per server; when
  * the run ends its tokens are cleared. Tools that are not MCP tools never cause an exchange. A failed exchange becomes
  * a tool response that the model can read, and no request is sent.
+ *
+ * A server that shows its tools only for a token is listed with the agent's own (`agentCredential`) where there is one,
+ * else with the user's, which is then exchanged when the tools are listed.
  */
 export class ADKTokenPropagationPlugin extends BasePlugin {
   readonly #broker: Broker;
   readonly #subjectToken: SubjectTokenGetter | undefined;
   readonly #pool: SessionPool;
   readonly #catalogue: ToolCatalogue;
-  readonly #runs: RunRegistry = createRunRegistry();
+  readonly #runs: RunRegistry;
   readonly #carrying: WeakSet<BaseTool> = new WeakSet();
   readonly #warned: Set<string> = new Set();
 
   constructor(options: ADKTokenPropagationPluginOptions) {
-    super(options.name ?? 'onbehalf');
+    super(options?.name ?? 'onbehalf');
+    checkOptions(options, 'ADKTokenPropagationPlugin', {
+      broker: 'object',
+      subjectToken: 'function?',
+      sessions: 'object?',
+      catalogue: 'object?',
+      name: 'text?',
+    });
     this.#broker = options.broker;
+    this.#runs = createRunRegistry(options.broker.status);
     this.#subjectToken = options.subjectToken;
     this.#pool = createSessionPool({ ...options.sessions, broker: options.broker });
     this.#catalogue = createToolCatalogue({ ...options.catalogue, pool: this.#pool });

@@ -34,35 +34,54 @@ export interface RunRegistry {
 }
 
 const MAX_RUNS = 100_000;
+const MAX_FINISHED = 10_000;
 
-export function createRunRegistry(): RunRegistry {
+/** @param status - of a delegation, as its broker says */
+export function createRunRegistry(
+  status: (delegation: Delegation) => 'active' | 'ended' | 'unknown',
+): RunRegistry {
   const runs = new Map<string, RunRecord>();
+  /** Invocations that are over: what still runs of them belongs to nobody, whatever it runs inside of. */
+  const finished = new Set<string>();
+  const finish = (invocationId: string): void => {
+    if (!runs.delete(invocationId)) return;
+    for (const oldest of finished) {
+      if (finished.size < MAX_FINISHED) break;
+      finished.delete(oldest);
+    }
+    finished.add(invocationId);
+  };
 
   const isOver = (record: RunRecord): boolean =>
-    ('delegation' in record ? record.delegation.endsAt : record.endsAt) <= Date.now();
+    'delegation' in record ? status(record.delegation) !== 'active' : record.endsAt <= Date.now();
 
   return {
     add(invocationId, record) {
       // ADK does not tell when a run breaks off, so the oldest are looked at whenever one begins.
       for (const [id, oldest] of runs) {
         if (!isOver(oldest) && runs.size < MAX_RUNS) break;
-        runs.delete(id);
+        finish(id);
       }
       runs.set(invocationId, record);
     },
     take(invocationId) {
       const record = runs.get(invocationId);
-      runs.delete(invocationId);
+      finish(invocationId);
       return record;
     },
     drop(delegation) {
       for (const [id, record] of runs) {
-        if ('delegation' in record && record.delegation === delegation) runs.delete(id);
+        if ('delegation' in record && record.delegation === delegation) finish(id);
       }
     },
     find(context) {
       const record = context && runs.get(context.invocationId);
       if (record && 'error' in record) throw record.error;
+      if (context && finished.has(context.invocationId)) {
+        throw new OnbehalfError('delegation_ended', 'the run that this call belongs to has ended', {
+          failure: 'reauthentication_required',
+        });
+      }
       const delegation = record?.delegation ?? currentDelegation();
       if (delegation) return delegation;
       throw new OnbehalfError('delegation_missing', 'this call belongs to no run whose user is known', {

@@ -1,6 +1,7 @@
 import { type BaseTool, MCPToolset, type ReadonlyContext, type ToolPredicate } from '@google/adk';
 import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import type { Target } from '../core/target.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
 import type { DiscoveryPolicy } from '../mcp/tool-catalogue.ts';
@@ -52,12 +53,24 @@ export class DelegatedMCPToolset extends MCPToolset {
 
   /** @throws TypeError when `stsAudience` and `target` are both given, or `discovery` is `agent` without a credential */
   constructor(options: DelegatedMCPToolsetOptions) {
-    const { toolFilter = [] } = options;
+    const { toolFilter = [], url = '', prefix } = Object(options) as Partial<DelegatedMCPToolsetOptions>;
     super(
-      { type: 'StreamableHTTPConnectionParams', url: options.url },
+      { type: 'StreamableHTTPConnectionParams', url },
       typeof toolFilter === 'function' ? toolFilter : [...toolFilter],
-      options.prefix,
+      prefix,
     );
+    checkOptions(options, 'DelegatedMCPToolset', {
+      url: 'text',
+      stsAudience: 'text?',
+      target: 'any?',
+      name: 'text?',
+      discovery: ['auto', 'anonymous', 'agent', 'delegated'],
+      agentCredential: 'function?',
+      headers: 'object?',
+      toolFilter: 'any?',
+      prefix: 'string?',
+      dangerouslyAllowInsecureHttp: 'boolean?',
+    });
     if (options.stsAudience !== undefined && options.target !== undefined) {
       throw new TypeError('give "stsAudience" or "target", not both');
     }

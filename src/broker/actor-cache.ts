@@ -1,7 +1,7 @@
 import type { ActorSource } from '../core/actor.ts';
 import { readClaims } from '../core/claims.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
-import { type SecurityToken, securityToken } from '../core/token-types.ts';
+import { PRINTABLE, type SecurityToken, securityToken } from '../core/token-types.ts';
 import type { Keyring } from './key.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { usableUntil } from './ttl.ts';
@@ -18,15 +18,21 @@ export interface Actor {
 export interface ActorCache {
   /** Identity of the last actor seen; `undefined` before the first. */
   readonly identity: string | undefined;
+  /**
+   * Asks the source again next time, if this is still the actor: the STS may have refused its token. Not more often than
+   * every ten seconds, since it may as well have refused the subject's.
+   */
+  reject(actor: Actor): void;
   /** @throws OnbehalfError `actor_unavailable` or `actor_expired` */
   current(signal?: AbortSignal): Promise<Actor>;
 }
 
 const HOUR = 3_600_000;
+const RELOAD_MS = 10_000;
 
 export function createActorCache(source: ActorSource, keyring: Keyring, now: () => number): ActorCache {
   const flight = createSingleFlight<Actor>();
-  let last: { actor: Actor; usableUntil: number } | undefined;
+  let last: { actor: Actor; usableUntil: number; loadedAt: number } | undefined;
 
   const load = async (signal: AbortSignal): Promise<Actor> => {
     const token = await ask(source, signal);
@@ -43,7 +49,7 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
     }
     const who = claims?.sub === undefined ? ['opaque', token.token] : ['sub', claims.iss ?? '', claims.sub];
     const actor = { token, sub: claims?.sub, identity: keyring.digest(token.type, ...who) };
-    const limits = { expiresInMs: undefined, tokenExp: claims?.exp, subjectExp: undefined };
+    const limits = { expiresInMs: token.expiresInMs, tokenExp: claims?.exp, subjectExp: undefined };
     const until = usableUntil({
       now: time,
       ...limits,
@@ -51,13 +57,16 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
       marginMs: 10_000,
       unknownTtlMs: 60_000,
     });
-    last = { actor, usableUntil: until };
+    last = { actor, usableUntil: until, loadedAt: time };
     return actor;
   };
 
   return {
     get identity() {
       return last?.actor.identity;
+    },
+    reject(actor) {
+      if (last?.actor === actor && last.loadedAt + RELOAD_MS <= now()) last.usableUntil = 0;
     },
     async current(signal) {
       if (last && last.usableUntil > now()) return last.actor;
@@ -72,7 +81,7 @@ async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityTo
   try {
     const given = await source({ signal });
     const token = typeof given === 'string' ? securityToken(given) : given;
-    if (isText(token?.token) && isText(token.type)) return token;
+    if (isText(token?.token) && PRINTABLE.test(token.token) && isText(token.type)) return token;
   } catch (error) {
     signal.throwIfAborted();
     if (isOnbehalfError(error)) {

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
+import { checkOptions } from '../core/options.ts';
 import { assertNotExpired, checkSubject } from '../core/subject.ts';
 import { type ResolvedTarget, resolveTarget } from '../core/target.ts';
+import { assertTokenService } from '../core/token-service.ts';
 import { securityToken, TOKEN_TYPE } from '../core/token-types.ts';
 import { createActorCache } from './actor-cache.ts';
 import { createRunGroups, type Delegation, type DelegationRecord } from './delegation.ts';
@@ -24,22 +26,23 @@ const SWEEP_MS = 30_000;
  * @throws TypeError when an option is not of its form
  */
 export function createBroker(options: BrokerOptions): Broker {
-  const { tokenService, retention = 'run', now = Date.now } = options;
   assertOptions(options);
+  const { tokenService, retention = 'run', now = Date.now } = options;
   const keyring = createKeyring();
   const actors = options.actor && createActorCache(options.actor, keyring, now);
   const store = createMemoryStore(options.maxEntries ?? 10_000);
   const flights = createSingleFlight<IssuedToken>();
   const records = new WeakMap<Delegation, DelegationRecord>();
   const listeners = new Set<(group: string) => void>();
+  let closed = false;
   const count = { exchanges: 0, failures: 0, hits: 0, joined: 0 };
   const groups = createRunGroups({
-    maxGroups: options.maxRuns ?? 100_000,
+    maxRuns: options.maxRuns ?? 100_000,
     now,
     // Under `run` retention every group has a key part of its own, so that no later run meets what it left.
     name: (label) => (retention === 'subject' ? { id: label, keyPart: '' } : unique()),
     onEnd: (group) => {
-      if (retention === 'subject') return;
+      if (retention === 'subject' && !closed) return;
       for (const listener of listeners) onlook(listener, group.id);
       for (const key of group.keys) store.delete(key);
     },
@@ -47,7 +50,6 @@ export function createBroker(options: BrokerOptions): Broker {
   const exchange = createExchanger({ ...options, actors });
   const keyOf = createKeyOf({ ...options, keyring, actors });
 
-  let closed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
   const sweep = (): void => {
     groups.sweep();
@@ -214,13 +216,22 @@ export function createBroker(options: BrokerOptions): Broker {
 }
 
 function assertOptions(options: BrokerOptions): void {
-  if (options.retention !== undefined && options.retention !== 'run' && options.retention !== 'subject') {
-    throw new TypeError('"retention" must be "run" or "subject"');
-  }
-  for (const name of ['maxTtlMs', 'marginMs', 'unknownTtlMs', 'maxRunMs', 'maxEntries', 'maxRuns'] as const) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isFinite(value) && value >= (name === 'marginMs' ? 0 : 1))) {
-      throw new TypeError(`"${name}" must be a positive number`);
-    }
-  }
+  checkOptions(options, 'createBroker()', {
+    tokenService: 'object',
+    actor: 'function?',
+    retention: ['run', 'subject'],
+    maxTtlMs: 'positive?',
+    marginMs: 'natural?',
+    unknownTtlMs: 'positive?',
+    maxRunMs: 'positive?',
+    maxEntries: 'positive?',
+    maxRuns: 'positive?',
+    allowOpaqueSubject: 'boolean?',
+    allowOpaqueIssued: 'boolean?',
+    tenant: 'string?',
+    generation: 'string?',
+    onExchange: 'function?',
+    now: 'function?',
+  });
+  assertTokenService(options.tokenService);
 }

@@ -77,7 +77,8 @@ export interface RunGroups {
 
 /** How {@link createRunGroups} makes and ends groups. */
 export interface RunGroupOptions {
-  readonly maxGroups: number;
+  /** Most runs under way at once. */
+  readonly maxRuns: number;
   readonly now: () => number;
   /** Names a new group. */
   readonly name: (label: string) => { readonly id: string; readonly keyPart: string };
@@ -87,46 +88,63 @@ export interface RunGroupOptions {
 
 export function createRunGroups(options: RunGroupOptions): RunGroups {
   const groups = new Map<string, RunGroup>();
+  let count = 0;
 
   const end = (group: RunGroup): void => {
     group.ended = true;
+    count -= group.runs.size;
     group.runs.clear();
     groups.delete(group.label);
     options.onEnd(group);
   };
 
   const leave = (group: RunGroup, id: string): void => {
-    if (group.runs.delete(id) && group.runs.size === 0) end(group);
+    if (!group.runs.delete(id)) return;
+    count -= 1;
+    if (group.runs.size === 0) end(group);
   };
 
   /** A run that was broken off counts until its time is over, not for as long as others join its group. */
   const endOverdue = (group: RunGroup): void => {
     const now = options.now();
-    for (const [id, endsAt] of group.runs) if (endsAt <= now) leave(group, id);
+    // Runs are kept in the order in which they end.
+    for (const [id, endsAt] of group.runs) {
+      if (endsAt > now) break;
+      leave(group, id);
+    }
   };
 
   const sweep = (): void => {
     for (const group of groups.values()) endOverdue(group);
   };
 
-  const found = (label: string): RunGroup => {
-    if (groups.size >= options.maxGroups) sweep();
-    if (groups.size >= options.maxGroups) {
+  const assertRoom = (): void => {
+    if (count >= options.maxRuns) sweep();
+    if (count >= options.maxRuns) {
       throw new OnbehalfError(
         'capacity_exceeded',
-        `${options.maxGroups} runs are under way, the most there may be`,
+        `${options.maxRuns} runs are under way, the most there may be`,
         { failure: 'unavailable' },
       );
     }
-    return { label, ...options.name(label), keys: new Set(), runs: new Map(), ended: false };
   };
+
+  const found = (label: string): RunGroup => ({
+    label,
+    ...options.name(label),
+    keys: new Set(),
+    runs: new Map(),
+    ended: false,
+  });
 
   return {
     join(label, { id, endsAt }) {
       const existing = groups.get(label);
       if (existing) endOverdue(existing);
+      assertRoom();
       const group = groups.get(label) ?? found(label);
       group.runs.set(id, endsAt);
+      count += 1;
       groups.set(label, group);
       return group;
     },
@@ -136,9 +154,7 @@ export function createRunGroups(options: RunGroupOptions): RunGroups {
       for (const group of groups.values()) end(group);
     },
     get runs() {
-      let sum = 0;
-      for (const group of groups.values()) sum += group.runs.size;
-      return sum;
+      return count;
     },
     get size() {
       return groups.size;

@@ -62,6 +62,9 @@ export type Exchanger = (
   signal: AbortSignal,
 ) => Promise<ExchangeResult>;
 
+/** Errors of an STS that may be about the actor token (RFC 8693 section 2.2.2). */
+const MAY_BE_ACTOR: ReadonlySet<string> = new Set(['invalid_grant', 'invalid_request']);
+
 export function createExchanger(options: ExchangerOptions): Exchanger {
   const { tokenService, now = Date.now } = options;
   const ttl = {
@@ -104,6 +107,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       tell('issued');
       return result;
     } catch (error) {
+      if (actor && isOnbehalfError(error) && MAY_BE_ACTOR.has(error.oauthError ?? ''))
+        options.actors?.reject(actor);
       tell('failed', isOnbehalfError(error) ? error.code : 'aborted');
       throw error;
     }

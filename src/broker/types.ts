@@ -23,7 +23,7 @@ export interface BrokerOptions {
   readonly maxRunMs?: number | undefined;
   /** Most tokens kept; the least recently used goes first. Default: 10,000. */
   readonly maxEntries?: number | undefined;
-  /** Most run groups under way at once. Default: 100,000. */
+  /** Most runs under way at once. Default: 100,000. */
   readonly maxRuns?: number | undefined;
   /** Takes subject tokens that are not JWTs: their expiry and `sub` cannot be checked. Default: false. */
   readonly allowOpaqueSubject?: boolean | undefined;

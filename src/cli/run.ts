@@ -16,6 +16,8 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     io.err(help());
     return EXIT.usage;
   }
+  const [topic] = rest;
+  if (name === 'help' && topic !== undefined) return run([topic, '--help'], io);
   if (name === '--help' || name === '-h' || name === 'help') {
     io.out(help());
     return EXIT.ok;

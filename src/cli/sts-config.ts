@@ -4,14 +4,14 @@ import type { DevelopmentStsOptions } from '../sts/index.ts';
 /** Fields of a configuration file; the rest of {@link DevelopmentStsOptions} is not for files. */
 export type StsConfig = Omit<DevelopmentStsOptions, 'onExchange' | 'onToken'>;
 
-/** What runs when no file is given: one agent that may reach three servers for two users. */
+/** What runs when no file is given: the agent of the README's quick start, three servers, two users. */
 export const BUILT_IN_CONFIG: StsConfig = {
   clients: [
     {
-      clientId: 'agent',
+      clientId: 'assistant',
       authentication: 'client_secret_basic',
-      clientSecret: 'agent-development-secret',
-      audiences: ['calendar', 'files', 'billing'],
+      clientSecret: 'assistant-development-secret',
+      audiences: ['calendar', 'mail', 'files'],
       scopes: ['read', 'write'],
     },
   ],

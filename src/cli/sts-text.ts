@@ -10,8 +10,8 @@ Usage: onbehalf sts [--port N] [--host H] [--config FILE.json] [--json]
 Options:
   --port N        Port to listen on; 0 picks a free one. Default 9400
   --host H        Address to listen on. Default 127.0.0.1; only loopback is accepted
-  --config FILE   Clients, users and trusted issuers as JSON. Default: a client "agent" that may
-                  reach calendar, files and billing for alice and bob
+  --config FILE   Clients, users and trusted issuers as JSON. Default: a client "assistant" that
+                  may reach calendar, mail and files for alice and bob
   --json          Print one JSON object per line: one at start, one per token exchange
   --dangerously-allow-non-loopback
                   Let --host be an address that others can reach
@@ -19,7 +19,7 @@ Options:
 
 Examples:
   onbehalf sts
-      Start, and print commands that mint a subject token and exchange it.
+      Start, and print commands that mint a subject token and exchange it, also with an actor token.
 
   onbehalf sts --port 0 --json | jq .
       For scripts: the first line names the issuer and its endpoints.
@@ -28,9 +28,9 @@ Examples:
       where sts.json is
       {
         "clients": [{
-          "clientId": "assistant",
+          "clientId": "planner",
           "authentication": "client_secret_post",
-          "clientSecret": "assistant-development-secret",
+          "clientSecret": "planner-development-secret",
           "audiences": ["calendar", "https://mcp.example.com/files"],
           "scopes": ["calendar.read"]
         }],
@@ -75,22 +75,53 @@ function tryIt(sts: DevelopmentSts, config: StsConfig, showSecrets: boolean): st
   const audience = client?.audiences[0];
   if (user === undefined || client === undefined || audience === undefined) return '';
   const request = JSON.stringify({ sub: user.sub, audience: client.clientId });
-  const kind = URL.canParse(audience) ? 'resource' : 'audience';
+  const exchange = exchangeCommand(sts, credentials(client, showSecrets), audience);
   return `Mint a subject token for ${user.sub}:
 
   SUBJECT_TOKEN=$(curl -s ${sts.issuer}/development/subject-token \\
     -H 'content-type: application/json' -d ${quote(request)} \\
-    | sed 's/.*"subject_token":"\\([^"]*\\)".*/\\1/')
+    | ${member('subject_token')})
 
-Exchange it for a token that only ${audience} accepts:
+Exchange it for a token that only ${audience} accepts; it has no act, so it does not say who acts for ${user.sub}:
 
-  curl -s ${sts.tokenEndpoint} ${credentials(client, showSecrets)} \\
-    -d grant_type=${TOKEN_EXCHANGE_GRANT} \\
-    -d "subject_token=$SUBJECT_TOKEN" \\
-    -d subject_token_type=${TOKEN_TYPE.accessToken} \\
-    --data-urlencode ${quote(`${kind}=${audience}`)}
+${exchange}
+
+${tryActing(sts, client, { showSecrets, exchange })}`;
+}
+
+/**
+ * The step with an actor token. Only for a client with a secret: one without authentication has no token of its
+ * own, and a client assertion serves for one request, while this makes two.
+ */
+function tryActing(
+  sts: DevelopmentSts,
+  client: DevelopmentClient,
+  options: { readonly showSecrets: boolean; readonly exchange: string },
+): string {
+  if (client.clientSecret === undefined) return '';
+  const { showSecrets, exchange } = options;
+  const act = JSON.stringify({ sub: client.clientId });
+  return `Exchange it with the agent's own token as actor token; act then is ${act}, the agent:
+
+  ACTOR_TOKEN=$(curl -s ${sts.tokenEndpoint} ${credentials(client, showSecrets)} \\
+    -d grant_type=client_credentials | ${member('access_token')})
+${exchange} \\
+    -d "actor_token=$ACTOR_TOKEN" -d actor_token_type=${TOKEN_TYPE.accessToken}
 
 `;
+}
+
+function exchangeCommand(sts: DevelopmentSts, authentication: string, audience: string): string {
+  const kind = URL.canParse(audience) ? 'resource' : 'audience';
+  return `  curl -s ${sts.tokenEndpoint} ${authentication} \\
+    -d grant_type=${TOKEN_EXCHANGE_GRANT} \\
+    -d "subject_token=$SUBJECT_TOKEN" -d subject_token_type=${TOKEN_TYPE.accessToken} \\
+    --data-urlencode ${quote(`${kind}=${audience}`)}`;
+}
+
+/** Takes one string out of a JSON object, with what every shell has. */
+function member(name: string): string {
+  return `sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/'`;
 }
 
 function credentials(client: DevelopmentClient, showSecret: boolean): string {
@@ -118,9 +149,14 @@ function quote(word: string): string {
 /** One line per exchange: claims only. */
 export function exchangeLine(record: ExchangeRecord): string {
   const targets = [...record.audience, ...record.resource].join(' ') || 'no target';
-  const actor = record.act === undefined ? '' : `, acting ${record.act}`;
   const scope = record.scope === undefined ? '' : `, scope ${record.scope}`;
   const fault = record.fault === undefined ? '' : ` (fault ${record.fault})`;
-  const who = `${record.sub ?? 'unknown subject'} by ${record.clientId ?? 'unknown client'}${actor}`;
+  const who = `${record.sub ?? 'unknown subject'} by ${record.clientId ?? 'unknown client'}${actorOf(record)}`;
   return `${record.at} ${record.outcome} ${record.status}${fault}: ${who} for ${targets}${scope}\n`;
+}
+
+/** A refused exchange may have had an actor token that did not verify, so only an issued token had none for sure. */
+function actorOf({ act, outcome }: ExchangeRecord): string {
+  if (act !== undefined) return ` (act ${act})`;
+  return outcome === 'issued' ? ' (no act)' : '';
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { isLoopback } from '../core/secure-url.ts';
 import { createDevelopmentSts, type DevelopmentSts, type ExchangeRecord } from '../sts/index.ts';
 import { type CliIo, type Command, EXIT } from './io.ts';
 import { BUILT_IN_CONFIG, readConfig, type StsConfig } from './sts-config.ts';
@@ -21,21 +22,27 @@ export const sts: Command = async (argv, io) => {
   try {
     args = parse(argv);
   } catch (error) {
-    io.err(`onbehalf sts: ${messageOf(error)}\nRun "onbehalf sts --help" to see the options.\n`);
-    return EXIT.usage;
+    return refused(io, messageOf(error));
   }
   if (args.help) {
     io.out(STS_HELP);
     return EXIT.ok;
   }
   try {
-    await serve(args, io);
+    const config = args.config === undefined ? BUILT_IN_CONFIG : await readConfig(args.config);
+    if (isHostRefused(args, config)) return refused(io, hostMessage(args.host));
+    await serve(args, config, io);
     return EXIT.ok;
   } catch (error) {
     io.err(`onbehalf sts: ${messageOf(error)}\n`);
     return EXIT.failed;
   }
 };
+
+function refused(io: CliIo, message: string): number {
+  io.err(`onbehalf sts: ${message}\nRun "onbehalf sts --help" to see the options.\n`);
+  return EXIT.usage;
+}
 
 function parse(argv: readonly string[]): StsArguments {
   const { values } = parseArgs({
@@ -66,8 +73,20 @@ function portNumber(text: string): number {
   throw new Error(`--port must be a number from 0 to 65535, not ${JSON.stringify(text)}`);
 }
 
-async function serve(args: StsArguments, io: CliIo): Promise<void> {
-  const config = args.config === undefined ? BUILT_IN_CONFIG : await readConfig(args.config);
+/** The server refuses such a host too; asked here, so that a wrong argument is told from a failure. */
+function isHostRefused({ host, dangerouslyAllowNonLoopback }: StsArguments, config: StsConfig): boolean {
+  if (host === undefined || dangerouslyAllowNonLoopback || config.dangerouslyAllowNonLoopback) return false;
+  return !isLoopback(host.includes(':') ? `[${host}]` : host);
+}
+
+function hostMessage(host = ''): string {
+  return (
+    `--host must be a loopback address, not ${JSON.stringify(host)}: whoever reaches this server gets a token for any user. ` +
+    'If everybody who can reach that address may have them, add --dangerously-allow-non-loopback'
+  );
+}
+
+async function serve(args: StsArguments, config: StsConfig, io: CliIo): Promise<void> {
   const interrupted = io.interrupted();
   const server = await start(args, config, (record) => {
     io.out(args.json ? jsonLine({ event: 'exchange', ...record }) : exchangeLine(record));

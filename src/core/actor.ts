@@ -1,6 +1,7 @@
 import { readTokenResponse } from './exchange.ts';
+import { checkOptions } from './options.ts';
 import { type OneOrMore, resolveTarget } from './target.ts';
-import { type TokenService, tokenRequest } from './token-service.ts';
+import { assertTokenService, type TokenService, tokenRequest } from './token-service.ts';
 import { type SecurityToken, securityToken } from './token-types.ts';
 
 /**
@@ -30,6 +31,8 @@ export function clientCredentialsActor(
   service: TokenService,
   options: ClientCredentialsOptions = {},
 ): ActorSource {
+  assertTokenService(service);
+  checkOptions(options, 'clientCredentialsActor()', { audience: 'any?', resource: 'any?', scope: 'any?' });
   const parameters = clientCredentialsForm(options);
   return async ({ signal }) => {
     const response = await tokenRequest(service, 'client_credentials', {
@@ -37,7 +40,8 @@ export function clientCredentialsActor(
       signal,
     });
     const answer = await readTokenResponse(service, response, []);
-    return securityToken(answer.access_token);
+    const { access_token, expires_in } = answer;
+    return securityToken(access_token, undefined, expires_in === undefined ? undefined : expires_in * 1000);
   };
 }
 

@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'url_not_pinned'
   | 'server_rejected_token'
   | 'server_unreachable'
+  | 'server_failed'
   | 'toolset_unregistered'
   | 'toolset_unsupported'
   | 'peer_missing';
@@ -49,6 +50,8 @@ export interface OnbehalfErrorOptions {
   readonly oauthError?: string | undefined;
   /** How long the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /** Whether the same request can succeed later by itself. Default: for `unavailable` only. */
+  readonly retryable?: boolean | undefined;
   /** A cause that is safe to print. Never pass what a library threw: it can hold the request. */
   readonly cause?: Error | undefined;
 }
@@ -70,6 +73,8 @@ export class OnbehalfError extends Error {
   readonly oauthError: string | undefined;
   /** How long the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** Whether the same request may be made again later, and can succeed then, without anybody changing anything. */
+  readonly retryable: boolean;
 
   constructor(code: ErrorCode, message: string, options: OnbehalfErrorOptions) {
     super(message, options.cause && { cause: options.cause });
@@ -78,11 +83,7 @@ export class OnbehalfError extends Error {
     this.status = options.status;
     this.oauthError = options.oauthError;
     this.retryAfterMs = options.retryAfterMs;
-  }
-
-  /** Whether the same request can succeed later without anybody changing anything. */
-  get retryable(): boolean {
-    return this.failure === 'unavailable';
+    this.retryable = options.retryable ?? options.failure === 'unavailable';
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type TokenService,
   tokenRequest,
 } from './token-service.ts';
-import { type SecurityToken, TOKEN_EXCHANGE_GRANT } from './token-types.ts';
+import { PRINTABLE, type SecurityToken, TOKEN_EXCHANGE_GRANT } from './token-types.ts';
 
 /** What is exchanged, for what. */
 export interface ExchangeParameters {
@@ -56,6 +56,15 @@ export async function processExchangeResponse(
   const type = answer.issued_token_type;
   if (typeof type !== 'string' || type === '') {
     throw invalidResponse('has no "issued_token_type" (RFC 8693 section 2.2.1)', response.status);
+  }
+  if (!PRINTABLE.test(answer.access_token)) {
+    throw invalidResponse('has an "access_token" with a space or an unprintable character', response.status);
+  }
+  // An STS that hands back what it was sent has made no token for the target.
+  if (secrets.includes(answer.access_token)) {
+    throw new OnbehalfError('issued_token_rejected', 'the STS gave back the token that it was sent', {
+      failure: 'misconfigured',
+    });
   }
   return issuedToken(answer.access_token, { ...lifetime(answer), issuedTokenType: type });
 }

@@ -30,13 +30,16 @@ export async function discoverMetadata(
 ): Promise<oauth.AuthorizationServer> {
   const { url, response } = await firstAnswer(wellKnownUrls(options), fetchLike);
   if (response.status !== 200) {
-    throw invalid(`the STS metadata at ${url.href} answered with status ${response.status}`, response.status);
+    throw invalid(
+      `the STS metadata at ${url.origin}${url.pathname} answered with status ${response.status}`,
+      response.status,
+    );
   }
   const metadata = await parse(url, response, options.issuer);
   const endpoint = readEndpoint(metadata.token_endpoint, url, options);
   if (options.host === undefined && endpoint.host !== url.host) {
     throw invalid(
-      `the STS metadata at ${url.href} names a token endpoint on another host (${endpoint.host}). ` +
+      `the STS metadata at ${url.origin}${url.pathname} names a token endpoint on another host (${endpoint.host}). ` +
         'If that is right, set "tokenEndpoint", or "host", so that the subject token goes only where you said',
     );
   }
@@ -48,7 +51,9 @@ function readEndpoint(value: string, url: URL, options: MetadataOptions): URL {
     return endpointUrl(value, '"token_endpoint" of the STS metadata', options);
   } catch (error) {
     if (isOnbehalfError(error)) throw error;
-    throw invalid(`the "token_endpoint" in the STS metadata at ${url.href} is not an absolute https URL`);
+    throw invalid(
+      `the "token_endpoint" in the STS metadata at ${url.origin}${url.pathname} is not an absolute https URL`,
+    );
   }
 }
 
@@ -86,10 +91,12 @@ async function parse(
     metadata = await oauth.processDiscoveryResponse(new URL(expected), response);
   } catch {
     const wanted = issuer === undefined ? '' : `, or its "issuer" is not ${issuer}`;
-    throw invalid(`the STS metadata at ${url.href} is not valid (RFC 8414 section 3.2)${wanted}`);
+    throw invalid(
+      `the STS metadata at ${url.origin}${url.pathname} is not valid (RFC 8414 section 3.2)${wanted}`,
+    );
   }
   const { token_endpoint } = metadata;
   if (typeof token_endpoint !== 'string')
-    throw invalid(`the STS metadata at ${url.href} has no "token_endpoint"`);
+    throw invalid(`the STS metadata at ${url.origin}${url.pathname} has no "token_endpoint"`);
   return { ...metadata, token_endpoint };
 }

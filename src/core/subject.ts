@@ -1,8 +1,6 @@
 import { readClaims, type TokenClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
-
-/** A token68-like value: printable ASCII without spaces, so that it cannot break a header or a form. */
-const PRINTABLE = /^[\x21-\x7e]+$/;
+import { PRINTABLE } from './token-types.ts';
 
 /** How {@link checkSubject} treats a subject token. */
 export interface SubjectPolicy {
@@ -23,6 +21,13 @@ const reauthenticate = { failure: 'reauthentication_required' } as const;
 export function checkSubject(token: string | undefined, policy: SubjectPolicy): TokenClaims {
   if (token === undefined || token === '') {
     throw new OnbehalfError('subject_missing', 'there is no subject token', reauthenticate);
+  }
+  if (/^bearer\s/i.test(token)) {
+    throw new OnbehalfError(
+      'subject_malformed',
+      'the subject token begins with "Bearer": pass the token alone, as bearerToken(header) gives it',
+      reauthenticate,
+    );
   }
   if (!PRINTABLE.test(token)) {
     throw new OnbehalfError(

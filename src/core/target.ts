@@ -1,3 +1,5 @@
+import { checkOptions } from './options.ts';
+
 /** One or more values of a request parameter that may be repeated. */
 export type OneOrMore = string | readonly string[];
 
@@ -35,6 +37,8 @@ const resolved = new WeakSet<object>();
 export function resolveTarget(target: Target | ResolvedTarget | string): ResolvedTarget {
   if (typeof target === 'object' && resolved.has(target)) return target as ResolvedTarget;
   const given: Target = typeof target === 'string' ? { audience: target } : (target as Target);
+  const any = 'any?';
+  checkOptions(given, 'a target', { audience: any, resource: any, scope: any, requestedTokenType: any });
   const audiences = list(given.audience, 'audience');
   const resources = list(given.resource, 'resource');
   resources.forEach(assertResource);

@@ -3,6 +3,7 @@ import { abortable } from './abortable.ts';
 import { type ClientAuth, clientAuthentication, clientSecrets } from './client-authentication.ts';
 import { boundedFetch, type FetchLike } from './http.ts';
 import { discoverMetadata } from './metadata.ts';
+import { checkOptions } from './options.ts';
 import { assertHost, endpointUrl, secureUrl } from './secure-url.ts';
 
 /** Options of {@link createTokenService}. Exactly one of `issuer`, `metadataUrl` and `tokenEndpoint` is needed. */
@@ -134,6 +135,11 @@ export function confidentialValues(service: TokenService): readonly string[] {
   return clientSecrets(serviceInternals(service).options.clientAuth, service.clientId);
 }
 
+/** @throws TypeError unless `service` comes from {@link createTokenService} */
+export function assertTokenService(service: TokenService): void {
+  serviceInternals(service);
+}
+
 function serviceInternals(service: TokenService): Internals {
   const found = internals.get(service);
   if (!found) throw new TypeError('"tokenService" must come from createTokenService()');
@@ -153,9 +159,18 @@ function staticServer(options: TokenServiceOptions): oauth.AuthorizationServer |
 }
 
 function assertOptions(options: TokenServiceOptions): void {
-  if (typeof options.clientId !== 'string' || options.clientId === '') {
-    throw new TypeError('"clientId" must be a non-empty string');
-  }
+  checkOptions(options, 'createTokenService()', {
+    issuer: 'text?',
+    metadataUrl: 'text?',
+    tokenEndpoint: 'text?',
+    host: 'text?',
+    clientId: 'text',
+    clientAuth: 'object?',
+    timeoutMs: 'positive?',
+    maxResponseBytes: 'positive?',
+    dangerouslyAllowInsecureHttp: 'boolean?',
+    fetch: 'function?',
+  });
   if (
     options.issuer === undefined &&
     options.metadataUrl === undefined &&

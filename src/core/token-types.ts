@@ -10,17 +10,26 @@ export const TOKEN_TYPE = {
 /** `grant_type` of a token exchange, RFC 8693 section 2.1. */
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
+/** What a token consists of: printable ASCII without spaces, so that it breaks no header and no form. */
+export const PRINTABLE: RegExp = /^[\x21-\x7e]+$/;
+
 /** A token with its type identifier: what RFC 8693 calls a security token. */
 export interface SecurityToken {
   /** The token itself. */
   readonly token: string;
   /** Token type identifier, RFC 8693 section 3. */
   readonly type: string;
+  /** Lifetime as far as it is known, in milliseconds, where the token itself does not tell. */
+  readonly expiresInMs?: number | undefined;
 }
 
 /** A security token that does not show its value when it is printed, spread or serialised. */
-export function securityToken(token: string, type: string = TOKEN_TYPE.accessToken): SecurityToken {
-  return hideToken({ type }, 'token', token);
+export function securityToken(
+  token: string,
+  type: string = TOKEN_TYPE.accessToken,
+  expiresInMs?: number,
+): SecurityToken {
+  return hideToken(expiresInMs === undefined ? { type } : { type, expiresInMs }, 'token', token);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Client, Tool } from '@modelcontextprotocol/client';
-import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import { abortable } from '../core/abortable.ts';
+import { isOnbehalfError, networkCause, OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { loadPeer } from '../core/peer.ts';
 import type { McpServer } from './server.ts';
@@ -46,8 +47,16 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   const fetchLike = withoutStream(options.fetch, listens);
   const transport = new sdk.StreamableHTTPClientTransport(server.url, {
     fetch: (url, init) => fetchLike(String(url), init ?? {}),
+    requestInit: { redirect: 'manual' },
   });
-  await client.connect(transport, options.signal ? { signal: options.signal } : {});
+  const { signal } = options;
+  try {
+    // The SDK's own signal ends with the answer to `initialize`; what follows may hang as well.
+    await abortable(client.connect(transport, signal ? { signal } : {}), signal);
+  } catch (error) {
+    await within(DELETE_TIMEOUT_MS, client.close());
+    throw signal?.aborted ? error : openFailure(server, error);
+  }
   const headers: Record<string, string> = {};
   if (transport.sessionId) headers['mcp-session-id'] = transport.sessionId;
   if (transport.protocolVersion) headers['mcp-protocol-version'] = transport.protocolVersion;
@@ -130,10 +139,41 @@ export function describeCallFailure(server: McpServer, error: unknown): Onbehalf
   }
   if (status === undefined && typeof (error as { code?: unknown } | null)?.code === 'number')
     return undefined;
-  const failure =
-    status !== undefined && status < 500 && status !== 404 && status !== 429
-      ? 'misconfigured'
-      : 'unavailable';
-  const what = status === undefined ? 'could not be reached' : `answered with status ${status}`;
-  return new OnbehalfError('server_unreachable', `${server.name} ${what}`, { failure, status });
+  const reason = networkCause(error)?.message ?? '';
+  if (status === undefined && NOT_CONNECTED.has(reason)) {
+    const message = `${server.name} could not be reached (${reason})`;
+    return new OnbehalfError('server_unreachable', message, { failure: 'unavailable' });
+  }
+  if (status === 429) {
+    return new OnbehalfError('server_failed', `${server.name} answered with status 429`, {
+      failure: 'unavailable',
+      status,
+    });
+  }
+  // It was sent. Whether it was done, nobody here knows; to do it twice may be worse than not at all.
+  const what = status === undefined ? 'gave no answer' : `answered with status ${status}`;
+  const message = `${server.name} ${what}; whether the call was carried out is not known`;
+  const failure = status !== undefined && status < 500 ? 'misconfigured' : 'unavailable';
+  return new OnbehalfError('server_failed', message, { failure, status, retryable: false });
 }
+
+/** Opening does nothing yet, so where the server is to blame it may be tried again. Other errors stay as they are. */
+function openFailure(server: McpServer, error: unknown): unknown {
+  const status = httpStatus(error);
+  const isTold = findOnbehalfError(error) || typeof (error as { code?: unknown } | null)?.code === 'number';
+  if (isTold || (status !== undefined && status < 500 && status !== 429)) return error;
+  const reason = networkCause(error)?.message;
+  const what = status === undefined ? 'could not be reached' : `answered with status ${status}`;
+  const message = `${server.name} ${what}${reason === undefined ? '' : ` (${reason})`}`;
+  return new OnbehalfError('server_unreachable', message, { failure: 'unavailable', status });
+}
+
+/** System errors before anything was sent. */
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);

@@ -3,8 +3,9 @@ import type { Broker } from '../broker/types.ts';
 import { currentDelegation } from '../context/carrier.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
+import { checkOptions } from '../core/options.ts';
 import { type HeaderFields, layerHeaders } from './headers.ts';
-import { defineMcpServer, type McpServer, type McpServerOptions } from './server.ts';
+import { defineMcpServer, type McpServer, type McpServerOptions, SERVER_OPTIONS } from './server.ts';
 
 /** Options of {@link createDelegatedFetch}. */
 export interface DelegatedFetchOptions extends McpServerOptions {
@@ -20,15 +21,20 @@ export type DelegatedFetch = (input: string | URL | Request, init?: RequestInit)
 /**
  * Makes a `fetch` that gives each request the token of its delegation for this server, got at the first request.
  *
- * It calls the configured origin and path only and follows no redirect. `Authorization` from elsewhere is overridden,
+ * It calls the configured origin and path, or below it, and follows no redirect: an answer that names another place
+ * comes back without the name. `Authorization` from elsewhere is overridden,
  * in any case. On 401 that very token is dropped, another is exchanged, and the request is sent once more.
  *
  * @returns a function that throws OnbehalfError `delegation_missing`, `url_not_pinned`, or what `Broker.token`
- * throws; then nothing was sent
+ * throws. Then nothing was sent; or, after a 401, nothing that was done
  */
 export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedFetch {
-  return delegatedFetch(options.broker, defineMcpServer(options), options.delegation ?? currentDelegation);
+  checkOptions(Object(options), 'createDelegatedFetch()', DELEGATED_FETCH_OPTIONS);
+  const { broker, delegation = currentDelegation, ...server } = options;
+  return delegatedFetch(broker, defineMcpServer(server), delegation);
 }
+
+const DELEGATED_FETCH_OPTIONS = { broker: 'object', delegation: 'function?', ...SERVER_OPTIONS } as const;
 
 /** {@link createDelegatedFetch} for a server that is defined already. */
 export function delegatedFetch(
@@ -40,13 +46,8 @@ export function delegatedFetch(
     const { url, init } = await asUrlAndInit(input, given);
     const caller = delegation();
     if (!caller) {
-      throw new OnbehalfError(
-        'delegation_missing',
-        `nobody is known on whose behalf to call ${server.name}`,
-        {
-          failure: 'misconfigured',
-        },
-      );
+      const message = `nobody is known on whose behalf to call ${server.name}: call it inside runAs(delegation, ...)`;
+      throw new OnbehalfError('delegation_missing', message, { failure: 'misconfigured' });
     }
     const signal = init.signal ?? undefined;
     const send = (token: IssuedToken): Promise<Response> => server.fetch(url, authorized(init, token));

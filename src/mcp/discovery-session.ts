@@ -45,6 +45,7 @@ interface Entry {
 export function createDiscoverySessions(options: DiscoverySessionsOptions): DiscoverySessions {
   const entries = new Map<string, Entry>();
   const agents = new WeakMap<ActorSource, ActorCache>();
+  let closed = false;
 
   const fetchAs = (server: McpServer, credential: DiscoveryCredential): FetchLike => {
     if (credential.kind === 'anonymous') return server.fetch;
@@ -82,6 +83,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
     clearTimeout(entry.idle);
     entry.idle = setTimeout(() => void entry.end(), options.idleMs).unref();
     entries.set(key, entry);
+    if (closed) void entry.end();
   };
 
   return {
@@ -101,6 +103,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
       }
     },
     async close() {
+      closed = true;
       await Promise.all([...entries.values()].map((entry) => entry.end()));
     },
   };

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
+import { checkOptions } from '../core/options.ts';
 import { secureUrl } from '../core/secure-url.ts';
 import { describeTarget, type ResolvedTarget, resolveTarget, type Target } from '../core/target.ts';
 import { type HeaderFields, layerHeaders } from './headers.ts';
@@ -20,6 +21,16 @@ export interface McpServerOptions {
   /** Default: the global `fetch`. */
   readonly fetch?: FetchLike | undefined;
 }
+
+/** What the options of an MCP server must be. */
+export const SERVER_OPTIONS = {
+  url: 'any',
+  target: 'any',
+  name: 'text?',
+  headers: 'object?',
+  dangerouslyAllowInsecureHttp: 'boolean?',
+  fetch: 'function?',
+} as const;
 
 /** A checked {@link McpServerOptions}. */
 export interface McpServer {
@@ -44,6 +55,7 @@ export interface McpServer {
  * @throws OnbehalfError `insecure_url` for plain http off loopback
  */
 export function defineMcpServer(options: McpServerOptions): McpServer {
+  checkOptions(options, 'an MCP server', SERVER_OPTIONS);
   const url = secureUrl(options.url, '"url" of an MCP server', options.dangerouslyAllowInsecureHttp);
   const target = resolveTarget(options.target);
   const headers = [...layerHeaders(options.headers)];
@@ -57,13 +69,21 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     id: digest([url.href, target, headers, options.fetch && randomUUID()]),
     fetch: async (to: string, init: RequestInit) => {
       assertPinned(url, new URL(to));
-      return send(to, {
-        ...init,
-        headers: layerHeaders(headers, init.headers as HeaderFields),
-        redirect: 'manual',
-      });
+      const fields = layerHeaders(headers, init.headers as HeaderFields);
+      return withoutLocation(await send(to, { ...init, headers: fields, redirect: 'manual' }));
     },
   });
+}
+
+/** A redirect that cannot be followed: a client that follows them by itself would send token and body once more. */
+function withoutLocation(response: Response): Response {
+  if (!response.headers.has('location')) return response;
+  const headers = new Headers(response.headers);
+  headers.delete('location');
+  const { status, statusText } = response;
+  // What is left of a redirect's body is of no use, and a body is not allowed with every status.
+  void response.body?.cancel();
+  return new Response(null, { status, statusText, headers });
 }
 
 /** Not the values themselves: header fields are among them. */
@@ -75,8 +95,8 @@ function digest(values: readonly unknown[]): string {
 function assertPinned(pinned: URL, url: URL): void {
   const base = pinned.pathname.endsWith('/') ? pinned.pathname : `${pinned.pathname}/`;
   const inside = url.pathname === pinned.pathname || url.pathname.startsWith(base);
-  // What is one path segment here may be two at the server (an encoded slash), or the parent ("..;").
-  const ambiguous = /%2f|%5c|(?:^|\/)\.{1,2};/i.test(url.pathname.slice(pinned.pathname.length));
+  // What is one path segment here may be two at the server (an encoded slash), or the parent ("..;", encoded or not).
+  const ambiguous = /%(?:25|2e|2f|3b|5c)|(?:^|\/)\.{1,2};/i.test(url.pathname.slice(pinned.pathname.length));
   const anonymous = url.username === '' && url.password === '';
   if (url.origin === pinned.origin && inside && !ambiguous && anonymous) return;
   throw new OnbehalfError(

@@ -4,6 +4,7 @@ import type { Broker } from '../broker/types.ts';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
+import { checkOptions } from '../core/options.ts';
 import { DELETE_TIMEOUT_MS, findOnbehalfError, httpStatus, type McpSession, openSession } from './client.ts';
 import { delegatedFetch } from './delegated-fetch.ts';
 import type { McpServer } from './server.ts';
@@ -22,7 +23,8 @@ export interface SessionPoolOptions {
 export interface SessionPool {
   /**
    * Calls a server on behalf of a subject in the session kept for that, opened at the first call. When the server
-   * has forgotten the session (404, so it did nothing), another is opened and the call made once more.
+   * has forgotten the session (404 to its id, so it did nothing), another is opened and `use` called once more: so
+   * `use` makes one request, or requests that may be repeated.
    *
    * @throws what `use` or the SDK throws; OnbehalfError where this package stopped the call
    */
@@ -56,10 +58,16 @@ interface Entry {
 
 /** Makes a pool of MCP sessions. Nothing is opened before the first call. */
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
+  checkOptions(options, 'createSessionPool()', {
+    broker: 'object',
+    idleMs: 'positive?',
+    maxSessions: 'positive?',
+  });
   const { broker, idleMs = 60_000, maxSessions = 10_000 } = options;
   const entries = new Map<string, Entry>();
   const closing = new Set<Promise<void>>();
   const listeners = new Set<(server: McpServer) => void>();
+  let closed = false;
 
   const isActive = (delegation: Delegation): boolean => broker.status(delegation) === 'active';
 
@@ -126,6 +134,9 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   };
 
   const acquire = (server: McpServer, delegation: Delegation): Entry => {
+    if (closed) throw new TypeError('this session pool was closed');
+    // A session may be shared; a run that has ended must not ride on another one's.
+    broker.reader(delegation, server.target);
     const key = keyOf({ server, group: delegation.group });
     let entry = entries.get(key);
     if (!entry) {
@@ -148,39 +159,48 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     else void entry.opening.then(({ client }) => client.close()).catch(() => {});
   };
 
-  const attempt: SessionPool['call'] = async (server, delegation, use, { signal } = {}) => {
-    const entry = acquire(server, delegation);
+  const attempt = async <T>(
+    entry: Entry,
+    use: (client: Client) => Promise<T>,
+    { delegation, signal }: { delegation: Delegation; signal: AbortSignal | undefined },
+  ): Promise<T> => {
     try {
       const { client } = await abortable(entry.opening, signal);
       return await use(client);
-    } catch (error) {
-      if (httpStatus(error) === 404) drop(entry);
-      throw error;
     } finally {
       release(entry, delegation);
     }
   };
 
-  broker.onGroupEnd((group) => {
+  /** Whether nothing was done: the server knows no such session, or a shared opening was made under an ended run. */
+  const wasNotDone = async (entry: Entry, delegation: Delegation, error: unknown): Promise<boolean> => {
+    if (findOnbehalfError(error)?.code === 'delegation_ended') return isActive(delegation);
+    if (httpStatus(error) !== 404) return false;
+    drop(entry);
+    // Without a session id there is no session to forget: then 404 is an answer like any other.
+    const session = await entry.opening.catch(() => undefined);
+    return session?.headers['mcp-session-id'] !== undefined;
+  };
+
+  const stop = broker.onGroupEnd((group) => {
     for (const entry of entries.values()) if (entry.group === group) close(entry);
   });
 
   return {
-    async call(...parameters) {
+    async call(server, delegation, use, { signal } = {}) {
+      const entry = acquire(server, delegation);
       try {
-        return await attempt(...parameters);
+        return await attempt(entry, use, { delegation, signal });
       } catch (error) {
-        // Nothing was done in either case: the server knows no such session, or the run that a shared request was
-        // made under has ended, and this one has not.
-        const [, delegation] = parameters;
-        const overtaken = findOnbehalfError(error)?.code === 'delegation_ended' && isActive(delegation);
-        if (httpStatus(error) === 404 || overtaken) return attempt(...parameters);
-        throw error;
+        if (!(await wasNotDone(entry, delegation, error))) throw error;
+        return attempt(acquire(server, delegation), use, { delegation, signal });
       }
     },
     onToolsChanged: (listener) => void listeners.add(listener),
     settled: async () => void (await Promise.all(closing)),
     async close() {
+      closed = true;
+      stop();
       for (const entry of entries.values()) close(entry);
       await Promise.all(closing);
     },

@@ -3,6 +3,7 @@ import type { Delegation } from '../broker/delegation.ts';
 import { createSingleFlight } from '../broker/single-flight.ts';
 import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { httpStatus, listTools } from './client.ts';
 import { createDiscoverySessions, credentialKey, type DiscoveryCredential } from './discovery-session.ts';
 import type { McpServer } from './server.ts';
@@ -71,13 +72,23 @@ type Identity = Exclude<DiscoveryPolicy, 'auto'>;
 
 /** Makes a catalogue of tools. Nothing is listed before it is asked for. */
 export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogue {
+  checkOptions(options, 'createToolCatalogue()', {
+    pool: 'object',
+    ttlMs: 'positive?',
+    listenMs: 'positive?',
+    maxEntries: 'positive?',
+  });
   const { pool, ttlMs = 300_000, maxEntries = 1_000 } = options;
   const listings = new Map<string, Listing>();
   /** What `auto` found to work, by server. */
   const found = new Map<string, Identity>();
   const flights = createSingleFlight<readonly Tool[]>();
 
+  /** A listing that was begun before tools changed must not be kept after. */
+  let generation = 0;
+
   const invalidate = (server: McpServer): void => {
+    generation += 1;
     for (const [key, listing] of listings) if (listing.serverId === server.id) listings.delete(key);
   };
   const sessions = createDiscoverySessions({
@@ -93,6 +104,15 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
       listings.delete(oldest);
     }
     listings.set(key, { tools, serverId: server.id, expiresAt: Date.now() + ttlMs });
+  };
+
+  const remember = (server: McpServer, identity: Identity): void => {
+    found.delete(server.id);
+    for (const oldest of found.keys()) {
+      if (found.size < maxEntries) break;
+      found.delete(oldest);
+    }
+    found.set(server.id, identity);
   };
 
   const wayOf = (identity: Identity, server: McpServer, given: ListOptions): Way => {
@@ -120,8 +140,9 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     const kept = listings.get(key);
     if (kept && kept.expiresAt > Date.now()) return kept.tools;
     const work = async (signal: AbortSignal): Promise<readonly Tool[]> => {
+      const begun = generation;
       const tools = await list(signal);
-      keep(key, server, tools);
+      if (begun === generation) keep(key, server, tools);
       return tools;
     };
     return flights.run(flight, work, given.signal);
@@ -136,7 +157,7 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     for (const identity of order) {
       try {
         const tools = await listAs(identity, server, given);
-        found.set(server.id, identity);
+        remember(server, identity);
         return tools;
       } catch (error) {
         if (identity === order.at(-1) || !isRefusal(error)) throw error;

@@ -24,6 +24,19 @@ test.each(['--help', '-h', 'help'])('%s lists the commands and ends with 0', asy
   expect(out).toContain('onbehalf <command> --help');
 });
 
+test('help with a command is the help of that command', async () => {
+  const { code, out, err } = await ended('help', 'sts');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('Usage: onbehalf sts');
+  expect(await ended('help', 'sts')).toEqual(await ended('sts', '--help'));
+});
+
+test('help with a command that is not there ends with 2 and names it', async () => {
+  const { code, out, err } = await ended('help', 'stz');
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain('unknown command "stz"');
+});
+
 test('without arguments the help goes to standard error and the exit code is 2', async () => {
   const { code, out, err } = await ended();
   expect({ code, out }).toEqual({ code: 2, out: '' });

@@ -1,9 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { decodeJwt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
+import { clientCredentialsActor } from '../../src/core/actor.ts';
+import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
+import { resolveTarget } from '../../src/core/target.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import { type SecurityToken, securityToken } from '../../src/core/token-types.ts';
 import { createDevelopmentSts } from '../../src/sts/index.ts';
 import { installPackage } from '../sts/package.ts';
 
@@ -58,7 +64,18 @@ function configFile(content: unknown): string {
   return file;
 }
 
-/** Runs what the start text offers to copy, in a shell; returns the last answer. */
+/** The commands that the start text offers to copy: its indented lines after the first of them. */
+function offered(text: string): string {
+  const commands = text.slice(text.indexOf('  SUBJECT_TOKEN='));
+  return commands.replace(/^\S.*$/gm, '');
+}
+
+/** Runs commands in a shell; returns the JSON objects that they print. */
+async function answers(commands: string): Promise<Record<string, string>[]> {
+  const out = await shell(commands);
+  return JSON.parse(`[${out.replaceAll('}{', '},{')}]`) as Record<string, string>[];
+}
+
 function shell(commands: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let out = '';
@@ -89,42 +106,101 @@ test('the start text is loud about development and names what there is', async (
   expect(text).toContain('FOR DEVELOPMENT ONLY');
   expect(text).toMatch(/Issuer +http:\/\/127\.0\.0\.1:\d+\n/);
   expect(text).toMatch(/Token endpoint +http:\/\/127\.0\.0\.1:\d+\/token\n/);
-  expect(text).toContain('agent (client_secret_basic secret agent-development-secret)');
-  expect(text).toContain('calendar, files, billing');
+  expect(text).toContain('assistant (client_secret_basic secret assistant-development-secret)');
+  expect(text).toContain('may obtain calendar, mail, files, scopes read write');
   expect(text).toMatch(/Users +alice, bob\n/);
 });
 
-test('the commands it offers work as they are, and each exchange is logged without its token', async () => {
+test('the commands it offers work as they are: an exchange without act, then one with the agent as act', async () => {
   const session = start('sts', '--port', '0');
   const text = await session.shows('Ctrl-C');
-  const commands = text
-    .slice(text.indexOf('  SUBJECT_TOKEN='), text.indexOf('Ctrl-C'))
-    .replace(/^Exchange.*$/m, '');
 
-  const answer = JSON.parse(await shell(commands)) as Record<string, string>;
+  const [plain, delegated, ...more] = await answers(offered(text));
 
-  expect(answer).toMatchObject({ token_type: 'Bearer', expires_in: expect.any(Number) });
-  const log = (await session.shows('issued 200')).slice(text.length);
-  expect(log).toMatch(/^\S+Z issued 200: alice by agent for calendar\n$/);
-  expect(log).not.toContain(String(answer.access_token).split('.')[1]);
+  expect(more).toEqual([]);
+  expect(plain).toMatchObject({ token_type: 'Bearer', expires_in: expect.any(Number) });
+  const claims = decodeJwt(plain?.access_token ?? '');
+  expect(claims).toMatchObject({ sub: 'alice', aud: 'calendar' });
+  expect(claims).not.toHaveProperty('act');
+  const act = { sub: 'assistant' };
+  expect(decodeJwt(delegated?.access_token ?? '')).toMatchObject({ sub: 'alice', aud: 'calendar', act });
+  expect(text).toContain(`act then is ${JSON.stringify(act)}`);
+});
+
+test('each exchange is logged with its actor or that it had none, and without its token', async () => {
+  const session = start('sts', '--port', '0');
+  const text = await session.shows('Ctrl-C');
+  const tokens = await answers(offered(text));
+  const log = (await session.shows('(act ')).slice(text.length);
+  expect(log.split('\n')).toEqual([
+    expect.stringMatching(/^\S+Z issued 200: alice by assistant \(no act\) for calendar$/),
+    expect.stringMatching(/^\S+Z issued 200: alice by assistant \(act assistant\) for calendar$/),
+    '',
+  ]);
+  for (const { access_token } of tokens) expect(log).not.toContain(String(access_token).split('.')[1]);
+});
+
+test('a refused exchange is not said to have had no actor: its actor token may be what was wrong', async () => {
+  const session = start('sts', '--port', '0');
+  const text = await session.shows('Ctrl-C');
+  await shell(offered(text).replace('"actor_token=$ACTOR_TOKEN"', '"actor_token=$ACTOR_TOKEN-"'));
+  expect(await session.shows('invalid_request 400')).toMatch(
+    /invalid_request 400: alice by assistant for cal/,
+  );
+});
+
+test('the quick start of the README works with what runs by default', async () => {
+  const readme = readFileSync(new URL('../../examples/quickstart/assistant.ts', import.meta.url), 'utf8');
+  const clientId = /clientId: '(.+?)'/.exec(readme)?.[1] ?? '';
+  const audiences = [...readme.matchAll(/stsAudience: '(.+?)'/g)].map(([, audience = '']) => audience);
+  expect(audiences.length).toBeGreaterThan(1);
+  expect(readme).toContain("method: 'client_secret_basic'");
+
+  const issuer = /Issuer +(\S+)/.exec(await start('sts', '--port', '0').shows('Ctrl-C'))?.[1] ?? '';
+  const clientSecret = 'assistant-development-secret';
+  const service = createTokenService({
+    issuer,
+    clientId,
+    clientAuth: { method: 'client_secret_basic', clientSecret },
+  });
+  const minted = await fetch(`${issuer}/development/subject-token`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ sub: 'bob', audience: clientId }),
+  });
+  const { subject_token } = (await minted.json()) as { subject_token: string };
+  const actor = (await clientCredentialsActor(service)({})) as SecurityToken;
+  for (const audience of audiences) {
+    const target = resolveTarget({ audience, scope: ['read', 'write'] });
+    const parameters = { subject: securityToken(subject_token), actor, target };
+    const response = await exchangeRequest(service, parameters);
+    const { accessToken } = await processExchangeResponse(service, response, parameters);
+    expect(decodeJwt(accessToken)).toMatchObject({ sub: 'bob', aud: audience, act: { sub: clientId } });
+  }
 });
 
 test('the commands for a client of a file take its secret from the shell', async () => {
   const session = start('sts', '--port', '0', '--config', configFile(CONFIG));
   const text = await session.shows('Ctrl-C');
   expect(text).not.toContain('hush-hush');
-  const commands = text
-    .slice(text.indexOf('  SUBJECT_TOKEN='), text.indexOf('Ctrl-C'))
-    .replace(/^Exchange.*$/m, '');
-  const answer: unknown = JSON.parse(await shell(`CLIENT_SECRET=hush-hush\n${commands}`));
-  expect(answer).toMatchObject({ token_type: 'Bearer' });
-  await session.shows("o'hara by assistant for https://mcp.example.com/mail");
+  const [, delegated] = await answers(`CLIENT_SECRET=hush-hush\n${offered(text)}`);
+  expect(decodeJwt(delegated?.access_token ?? '')).toMatchObject({ act: { sub: 'assistant' } });
+  await session.shows("o'hara by assistant (act assistant) for https://mcp.example.com/mail");
+});
+
+test('a client that can get no token of its own is not shown how to act with one', async () => {
+  const client = { clientId: 'open', authentication: 'none', audiences: ['mail'] };
+  const session = start('sts', '--port', '0', '--config', configFile({ ...CONFIG, clients: [client] }));
+  const text = await session.shows('Ctrl-C');
+  expect(text).not.toContain('actor');
+  expect(await answers(offered(text))).toEqual([expect.objectContaining({ token_type: 'Bearer' })]);
 });
 
 test('--json prints a line at start and one for each exchange, and nothing else', async () => {
   const session = start('sts', '--port', '0', '--json');
   const { token_endpoint } = JSON.parse(await session.shows('\n')) as { token_endpoint: string };
-  const body = 'grant_type=urn:ietf:params:oauth:grant-type:token-exchange&client_id=agent&audience=files';
+  const body =
+    'grant_type=urn:ietf:params:oauth:grant-type:token-exchange&client_id=assistant&audience=files';
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   await fetch(token_endpoint, { method: 'POST', headers, body });
   await session.shows('"exchange"');
@@ -146,9 +222,9 @@ test('--json prints a line at start and one for each exchange, and nothing else'
       metadata_url: expect.stringContaining('/.well-known/'),
       clients: [
         {
-          client_id: 'agent',
+          client_id: 'assistant',
           authentication: 'client_secret_basic',
-          audiences: ['calendar', 'files', 'billing'],
+          audiences: ['calendar', 'mail', 'files'],
           scopes: ['read', 'write'],
         },
       ],
@@ -157,7 +233,7 @@ test('--json prints a line at start and one for each exchange, and nothing else'
     {
       event: 'exchange',
       at: expect.any(String),
-      clientId: 'agent',
+      clientId: 'assistant',
       audience: ['files'],
       resource: [],
       outcome: 'invalid_client',
@@ -215,12 +291,29 @@ test.each([['--port', 'http'], ['--port', '65536'], ['--port', '-1'], ['--prot',
   },
 );
 
-test('a host that is not loopback is refused with the flag that would allow it', async () => {
-  const { code, err } = await ended('sts', '--port', '0', '--host', '0.0.0.0');
+test.each(['0.0.0.0', '::', 'example.com', ''])(
+  'the host %j is a wrong argument: it ends with 2 and the flag that would allow it',
+  async (host) => {
+    const { code, out, err } = await ended('sts', '--port', '0', '--host', host);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(`--host must be a loopback address, not ${JSON.stringify(host)}`);
+    expect(err).toContain('add --dangerously-allow-non-loopback\nRun "onbehalf sts --help"');
+  },
+);
+
+test.each([
+  ['the flag', {}, ['--dangerously-allow-non-loopback']],
+  ['the configuration', { dangerouslyAllowNonLoopback: true }, []],
+])('a host that is not loopback is taken when %s allows it', async (_what, fields, flags) => {
+  const file = configFile({ ...CONFIG, ...fields });
+  const session = start('sts', '--port', '0', '--config', file, '--host', '0.0.0.0', ...flags);
+  await session.shows('http://0.0.0.0:');
+});
+
+test('a host of a file that is not loopback is a failure: the arguments were right', async () => {
+  const { code, err } = await ended('sts', '--config', configFile({ ...CONFIG, host: '0.0.0.0', port: 0 }));
   expect(code).toBe(1);
   expect(err).toContain('add --dangerously-allow-non-loopback');
-  const session = start('sts', '--port', '0', '--host', '0.0.0.0', '--dangerously-allow-non-loopback');
-  await session.shows('http://0.0.0.0:');
 });
 
 test.each<[string, unknown, string]>([

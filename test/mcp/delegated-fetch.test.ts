@@ -284,15 +284,14 @@ describe('a redirect', () => {
   );
 
   test.each([301, 302, 307, 308])(
-    'with %i to another path of the same origin is handed back, and followed by hand it is refused',
+    'with %i to another path of the same origin is handed back without the place it names',
     async (status) => {
       const { server, fetch, url } = await connect((_seen, response) => {
         response.writeHead(status, { location: '/steal' }).end();
       });
       const response = await runAs(alice, () => fetch(url, { method: 'POST', body: SECRET }));
       expect(response.status).toBe(status);
-      const next = new URL(response.headers.get('location') ?? '', url);
-      expect(await failure(runAs(alice, () => fetch(next)))).toMatchObject({ code: 'url_not_pinned' });
+      expect(response.headers.has('location')).toBe(false);
       expect(server.requests.map(({ path }) => path)).toEqual(['/mcp']);
     },
   );

@@ -129,7 +129,7 @@ describe('a listing', () => {
   test('is not kept when it failed: the next one asks again', async () => {
     witness.refuse('tools/list', 500);
     expect(describeCallFailure(server, await failed(list()))).toMatchObject({
-      code: 'server_unreachable',
+      code: 'server_failed',
       status: 500,
     });
     expect(await list()).toEqual(['whoami']);

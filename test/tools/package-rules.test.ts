@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkContents, MAX_PACKED_BYTES } from '../../tools/package-rules.mjs';
 
-const DOCUMENTS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+const DOCUMENTS = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'docs/errors.md',
+];
 
 let root: string;
 beforeEach(() => {
@@ -20,7 +28,8 @@ const check = (paths: string[], size = 1, dependencies: Record<string, string> =
   checkContents({ size, files: paths.map((path) => ({ path })) }, { dependencies }, root);
 
 it('accepts the build and the documents', () => {
-  expect(check([...DOCUMENTS, 'dist/index.js', 'dist/index.d.ts'])).toEqual([]);
+  const record = 'docs/adr/0001-a-decision.md';
+  expect(check([...DOCUMENTS, record, 'dist/index.js', 'dist/index.d.ts'])).toEqual([]);
 });
 
 it.each(['build/bench/main.js', 'dist/src.tsbuildinfo', 'dist/index.js.map', 'src/index.ts', '.npmrc'])(
