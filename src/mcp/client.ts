@@ -54,6 +54,8 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
     // The SDK's own signal ends with the answer to `initialize`; what follows may hang as well.
     await abortable(client.connect(transport, signal ? { signal } : {}), signal);
   } catch (error) {
+    // The server may have made a session before it failed.
+    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
     await within(DELETE_TIMEOUT_MS, client.close());
     throw signal?.aborted ? error : openFailure(server, error);
   }

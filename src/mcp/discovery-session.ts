@@ -45,7 +45,7 @@ interface Entry {
 export function createDiscoverySessions(options: DiscoverySessionsOptions): DiscoverySessions {
   const entries = new Map<string, Entry>();
   const agents = new WeakMap<ActorSource, ActorCache>();
-  let closed = false;
+  const ending = new AbortController();
 
   const fetchAs = (server: McpServer, credential: DiscoveryCredential): FetchLike => {
     if (credential.kind === 'anonymous') return server.fetch;
@@ -62,11 +62,16 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
     };
   };
 
-  const open = async (key: string, server: McpServer, credential: DiscoveryCredential): Promise<Entry> => {
+  const open = async (
+    key: string,
+    server: McpServer,
+    { credential, signal }: { credential: DiscoveryCredential; signal: AbortSignal },
+  ): Promise<Entry> => {
     const session = await openSession(server, {
       fetch: fetchAs(server, credential),
       listen: true,
       onToolsChanged: () => options.onToolsChanged(server),
+      signal: AbortSignal.any([signal, ending.signal]),
     });
     const entry: Entry = {
       session,
@@ -83,14 +88,14 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
     clearTimeout(entry.idle);
     entry.idle = setTimeout(() => void entry.end(), options.idleMs).unref();
     entries.set(key, entry);
-    if (closed) void entry.end();
+    if (ending.signal.aborted) void entry.end();
   };
 
   return {
     async list(server, credential, signal) {
       const key = `${credentialKey(credential)} ${server.id}`;
       const kept = entries.get(key);
-      const entry = kept ?? (await open(key, server, credential));
+      const entry = kept ?? (await open(key, server, { credential, signal }));
       try {
         const tools = await listTools(entry.session.client, signal);
         rest(key, entry);
@@ -103,7 +108,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
       }
     },
     async close() {
-      closed = true;
+      ending.abort();
       await Promise.all([...entries.values()].map((entry) => entry.end()));
     },
   };
