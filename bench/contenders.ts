@@ -55,10 +55,7 @@ export function stock(servers: Servers, bearer: string): Contender {
   const plugins = [measuring.first, measuring.last];
   const runner = new Runner({ appName: APP, agent, sessionService, plugins });
   return {
-    run: (user, message) =>
-      timed(sessionService, user, (sessionId) =>
-        runner.runAsync({ userId: user.sub, sessionId, newMessage: newMessage(message) }),
-      ),
+    run: plainRun(runner, sessionService),
     takeCalls: measuring.take,
     close: () => toolset.close(),
   };
@@ -122,10 +119,7 @@ export async function bareClient(servers: Servers, bearer: string): Promise<Cont
   const plugins = [measuring.first, measuring.last];
   const runner = new Runner({ appName: APP, agent, sessionService, plugins });
   return {
-    run: (user, message) =>
-      timed(sessionService, user, (sessionId) =>
-        runner.runAsync({ userId: user.sub, sessionId, newMessage: newMessage(message) }),
-      ),
+    run: plainRun(runner, sessionService),
     takeCalls: measuring.take,
     close: () => client.close(),
   };
@@ -150,6 +144,14 @@ class BareTool extends BaseTool {
 
 function newMessage(text: string): { role: string; parts: { text: string }[] } {
   return { role: 'user', parts: [{ text }] };
+}
+
+/** A run as ADK makes it, for nobody in particular. */
+function plainRun(runner: Runner, sessionService: InMemorySessionService): Contender['run'] {
+  return (user, message) =>
+    timed(sessionService, user, (sessionId) =>
+      runner.runAsync({ userId: user.sub, sessionId, newMessage: newMessage(message) }),
+    );
 }
 
 async function timed(

@@ -1,6 +1,7 @@
 import type { ReadonlyContext } from '@google/adk';
 import type { Delegation } from '../broker/delegation.ts';
 import { currentDelegation } from '../context/carrier.ts';
+import { makeRoom } from '../core/bounded.ts';
 import { OnbehalfError } from '../core/errors.ts';
 
 /** Who a run is for; or why that is not known. */
@@ -45,10 +46,7 @@ export function createRunRegistry(
   const finished = new Set<string>();
   const finish = (invocationId: string): void => {
     if (!runs.delete(invocationId)) return;
-    for (const oldest of finished) {
-      if (finished.size < MAX_FINISHED) break;
-      finished.delete(oldest);
-    }
+    makeRoom(finished, MAX_FINISHED);
     finished.add(invocationId);
   };
 

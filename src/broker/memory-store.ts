@@ -1,3 +1,4 @@
+import { makeRoom } from '../core/bounded.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 
 /** A store of tokens by key, in this process's memory: bounded, the least recently used goes first. */
@@ -33,10 +34,7 @@ export function createMemoryStore(maxEntries: number): MemoryStore {
     },
     set(key, token, usableUntil) {
       entries.delete(key);
-      for (const oldest of entries.keys()) {
-        if (entries.size < maxEntries) break;
-        entries.delete(oldest);
-      }
+      makeRoom(entries, maxEntries);
       entries.set(key, { token, usableUntil });
     },
     delete(key) {

@@ -1,6 +1,6 @@
 import { readTokenResponse } from './exchange.ts';
 import { checkOptions } from './options.ts';
-import { type OneOrMore, resolveTarget } from './target.ts';
+import { type OneOrMore, resolveTarget, targetForm } from './target.ts';
 import { assertTokenService, type TokenService, tokenRequest } from './token-service.ts';
 import { type SecurityToken, securityToken } from './token-types.ts';
 
@@ -46,11 +46,6 @@ export function clientCredentialsActor(
 }
 
 function clientCredentialsForm(options: ClientCredentialsOptions): URLSearchParams {
-  const body = new URLSearchParams();
-  if (!options.audience && !options.resource && !options.scope) return body;
-  const target = resolveTarget(options);
-  for (const resource of target.resources) body.append('resource', resource);
-  for (const audience of target.audiences) body.append('audience', audience);
-  if (target.scopes.length > 0) body.set('scope', target.scopes.join(' '));
-  return body;
+  if (!options.audience && !options.resource && !options.scope) return new URLSearchParams();
+  return targetForm(resolveTarget(options));
 }

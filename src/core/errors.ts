@@ -92,13 +92,19 @@ export function isOnbehalfError(error: unknown): error is OnbehalfError {
   return error instanceof Error && error.name === 'OnbehalfError' && 'code' in error && 'failure' in error;
 }
 
+/** An error and the causes behind it, nearest first, as far as they are errors; not deeper than anybody wraps. */
+export function* causes(error: unknown): Generator<Error, void, undefined> {
+  for (let current = error, depth = 0; depth < 4 && current instanceof Error; depth++) {
+    yield current;
+    current = current.cause;
+  }
+}
+
 /** The system error code (`ECONNREFUSED`, ...) behind a failed `fetch`, and nothing else of it. */
 export function networkCause(error: unknown): Error | undefined {
-  let current: unknown = error;
-  for (let depth = 0; depth < 4 && current instanceof Error; depth++) {
-    const code = (current as { code?: unknown }).code;
+  for (const cause of causes(error)) {
+    const { code } = cause as { code?: unknown };
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,40}$/.test(code)) return new Error(code);
-    current = current.cause;
   }
   return undefined;
 }

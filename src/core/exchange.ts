@@ -2,7 +2,7 @@ import { readClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
 import { type IssuedToken, issuedToken } from './issued-token.ts';
 import { oauthFailure } from './oauth-failure.ts';
-import type { ResolvedTarget } from './target.ts';
+import { type ResolvedTarget, targetForm } from './target.ts';
 import {
   confidentialValues,
   processTokenResponse,
@@ -110,10 +110,7 @@ function invalidResponse(what: string, status: number): OnbehalfError {
 }
 
 function form({ subject, actor, target }: ExchangeParameters): URLSearchParams {
-  const body = new URLSearchParams();
-  for (const resource of target.resources) body.append('resource', resource);
-  for (const audience of target.audiences) body.append('audience', audience);
-  if (target.scopes.length > 0) body.set('scope', target.scopes.join(' '));
+  const body = targetForm(target);
   if (target.requestedTokenType !== undefined) body.set('requested_token_type', target.requestedTokenType);
   body.set('subject_token', subject.token);
   body.set('subject_token_type', subject.type);

@@ -17,6 +17,9 @@ const invalid = (message: string, status?: number): OnbehalfError =>
     status,
   });
 
+/** A URL for people: without its query, which may hold a key. */
+const place = (url: URL): string => `${url.origin}${url.pathname}`;
+
 /**
  * Reads the metadata of an STS (RFC 8414; OpenID Connect Discovery 1.0) and pins what it says:
  * its `issuer` must be the configured one, its token endpoint must be on the host that served the metadata.
@@ -31,7 +34,7 @@ export async function discoverMetadata(
   const { url, response } = await firstAnswer(wellKnownUrls(options), fetchLike);
   if (response.status !== 200) {
     throw invalid(
-      `the STS metadata at ${url.origin}${url.pathname} answered with status ${response.status}`,
+      `the STS metadata at ${place(url)} answered with status ${response.status}`,
       response.status,
     );
   }
@@ -39,7 +42,7 @@ export async function discoverMetadata(
   const endpoint = readEndpoint(metadata.token_endpoint, url, options);
   if (options.host === undefined && endpoint.host !== url.host) {
     throw invalid(
-      `the STS metadata at ${url.origin}${url.pathname} names a token endpoint on another host (${endpoint.host}). ` +
+      `the STS metadata at ${place(url)} names a token endpoint on another host (${endpoint.host}). ` +
         'If that is right, set "tokenEndpoint", or "host", so that the subject token goes only where you said',
     );
   }
@@ -51,9 +54,7 @@ function readEndpoint(value: string, url: URL, options: MetadataOptions): URL {
     return endpointUrl(value, '"token_endpoint" of the STS metadata', options);
   } catch (error) {
     if (isOnbehalfError(error)) throw error;
-    throw invalid(
-      `the "token_endpoint" in the STS metadata at ${url.origin}${url.pathname} is not an absolute https URL`,
-    );
+    throw invalid(`the "token_endpoint" in the STS metadata at ${place(url)} is not an absolute https URL`);
   }
 }
 
@@ -91,12 +92,10 @@ async function parse(
     metadata = await oauth.processDiscoveryResponse(new URL(expected), response);
   } catch {
     const wanted = issuer === undefined ? '' : `, or its "issuer" is not ${issuer}`;
-    throw invalid(
-      `the STS metadata at ${url.origin}${url.pathname} is not valid (RFC 8414 section 3.2)${wanted}`,
-    );
+    throw invalid(`the STS metadata at ${place(url)} is not valid (RFC 8414 section 3.2)${wanted}`);
   }
   const { token_endpoint } = metadata;
   if (typeof token_endpoint !== 'string')
-    throw invalid(`the STS metadata at ${url.origin}${url.pathname} has no "token_endpoint"`);
+    throw invalid(`the STS metadata at ${place(url)} has no "token_endpoint"`);
   return { ...metadata, token_endpoint };
 }

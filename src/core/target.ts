@@ -63,6 +63,15 @@ export function resolveTarget(target: Target | ResolvedTarget | string): Resolve
   return result;
 }
 
+/** The target's parameters of a token request (RFC 8693 section 2.1), repeated ones in the order of the target. */
+export function targetForm(target: ResolvedTarget): URLSearchParams {
+  const form = new URLSearchParams();
+  for (const resource of target.resources) form.append('resource', resource);
+  for (const audience of target.audiences) form.append('audience', audience);
+  if (target.scopes.length > 0) form.set('scope', target.scopes.join(' '));
+  return form;
+}
+
 /** A short name of a target for people: audiences, else resources, else scopes. */
 export function describeTarget(target: ResolvedTarget): string {
   const named = [target.audiences, target.resources, target.scopes].find((values) => values.length > 0);

@@ -1,6 +1,6 @@
 import type { Client, Tool } from '@modelcontextprotocol/client';
 import { abortable } from '../core/abortable.ts';
-import { isOnbehalfError, networkCause, OnbehalfError } from '../core/errors.ts';
+import { causes, isOnbehalfError, networkCause, OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { loadPeer } from '../core/peer.ts';
 import type { McpServer } from './server.ts';
@@ -49,23 +49,22 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
     fetch: (url, init) => fetchLike(String(url), init ?? {}),
     requestInit: { redirect: 'manual' },
   });
+  const end = async (): Promise<void> => {
+    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
+    await within(DELETE_TIMEOUT_MS, client.close());
+  };
   const { signal } = options;
   try {
     // The SDK's own signal ends with the answer to `initialize`; what follows may hang as well.
     await abortable(client.connect(transport, signal ? { signal } : {}), signal);
   } catch (error) {
     // The server may have made a session before it failed.
-    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
-    await within(DELETE_TIMEOUT_MS, client.close());
+    await end();
     throw signal?.aborted ? error : openFailure(server, error);
   }
   const headers: Record<string, string> = {};
   if (transport.sessionId) headers['mcp-session-id'] = transport.sessionId;
   if (transport.protocolVersion) headers['mcp-protocol-version'] = transport.protocolVersion;
-  const end = async (): Promise<void> => {
-    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
-    await within(DELETE_TIMEOUT_MS, client.close());
-  };
   return { client, headers, end };
 }
 
@@ -100,14 +99,10 @@ function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike 
  * server likes, 404 included.
  */
 export function httpStatus(error: unknown): number | undefined {
-  for (
-    let current = error, depth = 0;
-    depth < 4 && current instanceof Error;
-    current = current.cause, depth++
-  ) {
+  for (const cause of causes(error)) {
     // Its status is what the STS answered.
-    if (isOnbehalfError(current)) return undefined;
-    const { status } = current as { status?: unknown };
+    if (isOnbehalfError(cause)) return undefined;
+    const { status } = cause as { status?: unknown };
     if (typeof status === 'number') return status;
   }
   return undefined;
@@ -115,13 +110,7 @@ export function httpStatus(error: unknown): number | undefined {
 
 /** The OnbehalfError in an error's chain of causes: an SDK may have wrapped it. */
 export function findOnbehalfError(error: unknown): OnbehalfError | undefined {
-  for (
-    let current = error, depth = 0;
-    depth < 4 && current instanceof Error;
-    current = current.cause, depth++
-  ) {
-    if (isOnbehalfError(current)) return current;
-  }
+  for (const cause of causes(error)) if (isOnbehalfError(cause)) return cause;
   return undefined;
 }
 

@@ -22,8 +22,8 @@ export type DelegatedFetch = (input: string | URL | Request, init?: RequestInit)
  * Makes a `fetch` that gives each request the token of its delegation for this server, got at the first request.
  *
  * It calls the configured origin and path, or below it, and follows no redirect: an answer that names another place
- * comes back without the name. `Authorization` from elsewhere is overridden,
- * in any case. On 401 that very token is dropped, another is exchanged, and the request is sent once more.
+ * comes back without the name. `Authorization` from elsewhere is overridden, in any case. On 401 that very token is
+ * dropped, another is exchanged, and the request is sent once more.
  *
  * @returns a function that throws OnbehalfError `delegation_missing`, `url_not_pinned`, or what `Broker.token`
  * throws. Then nothing was sent; or, after a 401, nothing that was done

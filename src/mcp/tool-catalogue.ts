@@ -2,6 +2,7 @@ import type { Tool } from '@modelcontextprotocol/client';
 import type { Delegation } from '../broker/delegation.ts';
 import { createSingleFlight } from '../broker/single-flight.ts';
 import type { ActorSource } from '../core/actor.ts';
+import { makeRoom } from '../core/bounded.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { httpStatus, listTools } from './client.ts';
@@ -99,19 +100,13 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
 
   const keep = (key: string, server: McpServer, tools: readonly Tool[]): void => {
     listings.delete(key);
-    for (const oldest of listings.keys()) {
-      if (listings.size < maxEntries) break;
-      listings.delete(oldest);
-    }
+    makeRoom(listings, maxEntries);
     listings.set(key, { tools, serverId: server.id, expiresAt: Date.now() + ttlMs });
   };
 
   const remember = (server: McpServer, identity: Identity): void => {
     found.delete(server.id);
-    for (const oldest of found.keys()) {
-      if (found.size < maxEntries) break;
-      found.delete(oldest);
-    }
+    makeRoom(found, maxEntries);
     found.set(server.id, identity);
   };
 
