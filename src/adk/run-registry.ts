@@ -50,8 +50,12 @@ export function createRunRegistry(
     finished.add(invocationId);
   };
 
-  const isOver = (record: RunRecord): boolean =>
-    'delegation' in record ? status(record.delegation) !== 'active' : record.endsAt <= Date.now();
+  /** By its longest time, not by its user token's: a run whose token has expired is still under way, and to be ended. */
+  const isOver = (record: RunRecord): boolean => {
+    if ('error' in record) return record.endsAt <= Date.now();
+    // By both clocks, for the broker may have one of its own.
+    return record.delegation.endsAt <= Date.now() && status(record.delegation) !== 'active';
+  };
 
   return {
     add(invocationId, record) {
