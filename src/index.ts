@@ -1,12 +1,32 @@
 export { createBroker } from './broker/broker.ts';
 export type { Delegation, Retention } from './broker/delegation.ts';
-export type { ExchangeEvent } from './broker/exchanger.ts';
+export type {
+  BreakerEvent,
+  BrokerObserver,
+  ExchangeEvent,
+  ExchangeStart,
+  LookUpEvent,
+  StoreEvent,
+} from './broker/observer.ts';
+export type { Lease, SharedStore } from './broker/shared-store.ts';
 export type { BeginOptions, Broker, BrokerOptions, BrokerStats } from './broker/types.ts';
 export { currentDelegation, iterateAs, runAs } from './context/carrier.ts';
 export { type ActorSource, type ClientCredentialsOptions, clientCredentialsActor } from './core/actor.ts';
 export { bearerToken } from './core/bearer.ts';
+export type { BreakerOptions, BreakerState } from './core/breaker.ts';
 export type { TokenClaims } from './core/claims.ts';
+export type { AssertionOptions } from './core/client-assertion.ts';
 export type { ClientAuth } from './core/client-authentication.ts';
+export type { Dialect, ErrorAnswer } from './core/dialect.ts';
+export { type Auth0CustomOptions, auth0Custom } from './core/dialects/auth0-custom.ts';
+export { auth0OnBehalfOf } from './core/dialects/auth0-on-behalf-of.ts';
+export { authentik } from './core/dialects/authentik.ts';
+export { type DexOptions, dex } from './core/dialects/dex.ts';
+export { entra } from './core/dialects/entra.ts';
+export { type GoogleOptions, google } from './core/dialects/google.ts';
+export { type KeycloakOptions, keycloak } from './core/dialects/keycloak.ts';
+export { okta } from './core/dialects/okta.ts';
+export { zitadel } from './core/dialects/zitadel.ts';
 export {
   type ErrorCode,
   type FailureClass,
@@ -14,10 +34,22 @@ export {
   OnbehalfError,
   type OnbehalfErrorOptions,
 } from './core/errors.ts';
-export { type ExchangeParameters, exchangeRequest, processExchangeResponse } from './core/exchange.ts';
+export { exchangeRequest, processExchangeResponse } from './core/exchange.ts';
+export type { ExchangeParameters } from './core/exchange-parameters.ts';
+export { type FileActorOptions, fileActor } from './core/file-actor.ts';
 export type { FetchLike } from './core/http.ts';
 export type { IssuedToken } from './core/issued-token.ts';
-export { type OneOrMore, type ResolvedTarget, resolveTarget, type Target } from './core/target.ts';
-export { createTokenService, type TokenService, type TokenServiceOptions } from './core/token-service.ts';
+export type { RetryOptions } from './core/retry.ts';
+export type { SecretSource } from './core/secret.ts';
+export {
+  type Check,
+  type OneOrMore,
+  type ProfileName,
+  type ResolvedTarget,
+  resolveTarget,
+  type Target,
+} from './core/target.ts';
+export { createTokenService, type TokenServiceOptions } from './core/token-service.ts';
+export type { TokenService } from './core/token-service-handle.ts';
 export { type SecurityToken, securityToken, TOKEN_TYPE } from './core/token-types.ts';
 export { type Expectation, verifyIssuedToken } from './core/verify.ts';

@@ -81,7 +81,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       tokenService,
       actor: clientCredentialsActor(tokenService),
       retention: 'run',
-      onExchange: options.onExchange,
+      observer: { exchange: options.onExchange },
     });
     closing.push(() => broker.close());
 

@@ -110,6 +110,11 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
     }
   }
 
+  /** MCP sessions that are kept, for a gauge. */
+  get sessions(): number {
+    return this.#pool.size;
+  }
+
   /**
    * Makes a toolset act on behalf of users: a `DelegatedMCPToolset`, or ADK's own `MCPToolset` over Streamable HTTP.
    *

@@ -2,7 +2,7 @@ import type { ActorSource } from '../core/actor.ts';
 import { readClaims } from '../core/claims.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
 import { PRINTABLE, type SecurityToken, securityToken } from '../core/token-types.ts';
-import type { Keyring } from './key.ts';
+import { type Keyring, SHARED_KEYRING } from './key.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { usableUntil } from './ttl.ts';
 
@@ -10,14 +10,19 @@ import { usableUntil } from './ttl.ts';
 export interface Actor {
   readonly token: SecurityToken;
   readonly sub: string | undefined;
+  readonly iss: string | undefined;
   /** Digest of issuer and `sub`; of the token itself when it is opaque. */
   readonly identity: string;
+  /** The same, but equal in every process. */
+  readonly sharedIdentity: string;
 }
 
 /** The actor token, asked from its source again when it is about to expire. */
 export interface ActorCache {
   /** Identity of the last actor seen; `undefined` before the first. */
   readonly identity: string | undefined;
+  /** The last actor seen. */
+  readonly last: Actor | undefined;
   /**
    * Asks the source again next time, if this is still the actor: the STS may have refused its token. Not more often than
    * every ten seconds, since it may as well have refused the subject's.
@@ -27,7 +32,7 @@ export interface ActorCache {
   current(signal?: AbortSignal): Promise<Actor>;
 }
 
-const HOUR = 3_600_000;
+const POLICY = { maxTtlMs: 3_600_000, marginMs: 10_000, unknownTtlMs: 60_000 } as const;
 const RELOAD_MS = 10_000;
 
 export function createActorCache(source: ActorSource, keyring: Keyring, now: () => number): ActorCache {
@@ -48,15 +53,11 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
       );
     }
     const who = claims?.sub === undefined ? ['opaque', token.token] : ['sub', claims.iss ?? '', claims.sub];
-    const actor = { token, sub: claims?.sub, identity: keyring.digest(token.type, ...who) };
-    const limits = { expiresInMs: token.expiresInMs, tokenExp: claims?.exp, subjectExp: undefined };
-    const until = usableUntil({
-      now: time,
-      ...limits,
-      maxTtlMs: HOUR,
-      marginMs: 10_000,
-      unknownTtlMs: 60_000,
-    });
+    const identity = keyring.digest(token.type, ...who);
+    const sharedIdentity = SHARED_KEYRING.digest(token.type, ...who);
+    const actor = { token, sub: claims?.sub, iss: claims?.iss, identity, sharedIdentity };
+    const facts = { now: time, expiresInMs: token.expiresInMs, tokenExp: claims?.exp, subjectExp: undefined };
+    const until = usableUntil({ ...facts, ...POLICY });
     last = { actor, usableUntil: until, loadedAt: time };
     return actor;
   };
@@ -64,6 +65,9 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
   return {
     get identity() {
       return last?.actor.identity;
+    },
+    get last() {
+      return last?.actor;
     },
     reject(actor) {
       if (last?.actor === actor && last.loadedAt + RELOAD_MS <= now()) last.usableUntil = 0;

@@ -1,24 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { abortable } from '../core/abortable.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { OnbehalfError } from '../core/errors.ts';
-import type { IssuedToken } from '../core/issued-token.ts';
 import { checkOptions } from '../core/options.ts';
 import { assertNotExpired, checkSubject } from '../core/subject.ts';
 import { type ResolvedTarget, resolveTarget } from '../core/target.ts';
-import { assertTokenService } from '../core/token-service.ts';
+import { assertTokenService, watchBreaker } from '../core/token-service.ts';
+import type { TokenService } from '../core/token-service-handle.ts';
 import { securityToken, TOKEN_TYPE } from '../core/token-types.ts';
 import { createActorCache } from './actor-cache.ts';
+import { createCarefulStore } from './careful-store.ts';
 import { createRunGroups, type Delegation, type DelegationRecord } from './delegation.ts';
-import { createExchanger } from './exchanger.ts';
 import { createKeyring } from './key.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { type BreakerEvent, checkObserver } from './observer.ts';
 import { onlook } from './onlook.ts';
-import { createSingleFlight } from './single-flight.ts';
-import { createKeyOf } from './token-key.ts';
+import { createReplicas } from './replicas.ts';
+import { createTokenKeys } from './token-key.ts';
+import { createTokenSource } from './token-source.ts';
 import type { Broker, BrokerOptions } from './types.ts';
 
 const HOUR = 3_600_000;
 const SWEEP_MS = 30_000;
+/** One exchange takes far less; a replica that died must not hold up the others for long. */
+const LEASE_MS = 5_000;
 
 /**
  * Makes a broker.
@@ -27,15 +31,29 @@ const SWEEP_MS = 30_000;
  */
 export function createBroker(options: BrokerOptions): Broker {
   assertOptions(options);
-  const { tokenService, retention = 'run', now = Date.now } = options;
+  const { tokenService, retention = 'run', now = Date.now, deadlineMs = 30_000, observer } = options;
   const keyring = createKeyring();
   const actors = options.actor && createActorCache(options.actor, keyring, now);
-  const store = createMemoryStore(options.maxEntries ?? 10_000);
-  const flights = createSingleFlight<IssuedToken>();
+  const shared =
+    options.store &&
+    createCarefulStore(options.store, {
+      timeoutMs: options.storeTimeoutMs ?? 250,
+      now,
+      onChange: (event) => onlook(observer?.store, event),
+    });
   const records = new WeakMap<Delegation, DelegationRecord>();
   const listeners = new Set<(group: string) => void>();
   let closed = false;
-  const count = { exchanges: 0, failures: 0, hits: 0, joined: 0 };
+  const tokens = createTokenSource({
+    ...options,
+    ...{ actors, keyring, now, deadlineMs, observer },
+    keys: createTokenKeys({ ...options, keyring, actors }),
+    replicas: shared && createReplicas(shared, { leaseMs: LEASE_MS, now }),
+    maxEntries: options.maxEntries ?? 10_000,
+    refusalTtlMs: options.refusalTtlMs ?? 5_000,
+    // The run may have ended meanwhile: a token must not be kept where it no longer belongs.
+    mayKeep: (group) => (retention === 'subject' ? !closed : !group.ended),
+  });
   const groups = createRunGroups({
     maxRuns: options.maxRuns ?? 100_000,
     now,
@@ -44,17 +62,17 @@ export function createBroker(options: BrokerOptions): Broker {
     onEnd: (group) => {
       if (retention === 'subject' && !closed) return;
       for (const listener of listeners) onlook(listener, group.id);
-      for (const key of group.keys) store.delete(key);
+      tokens.forget(group);
     },
   });
-  const exchange = createExchanger({ ...options, actors });
-  const keyOf = createKeyOf({ ...options, keyring, actors });
+  const watch = createBreakerWatch(observer?.breaker);
+  watch.add(tokenService);
 
   let timer: ReturnType<typeof setInterval> | undefined;
   const sweep = (): void => {
     groups.sweep();
-    store.sweep(now());
-    if (groups.size + store.size > 0) return;
+    tokens.sweep();
+    if (groups.size + tokens.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   };
@@ -75,39 +93,23 @@ export function createBroker(options: BrokerOptions): Broker {
     return record;
   };
 
-  const isReady = (): boolean =>
-    tokenService.tokenEndpoint !== undefined && (actors === undefined || actors.identity !== undefined);
+  const isReady = ({ authorizationServer }: ResolvedTarget): boolean =>
+    tokenService.tokenEndpoint !== undefined &&
+    (actors === undefined || actors.identity !== undefined) &&
+    (authorizationServer === undefined || authorizationServer.tokenEndpoint !== undefined);
 
-  /** The endpoint and the actor are part of the key, so they come first, once for all who wait. */
-  const prepare = async (signal?: AbortSignal): Promise<void> => {
-    await Promise.all([abortable(tokenService.discover(), signal), actors?.current(signal)]);
-  };
-
-  const fetchToken = async (
-    record: DelegationRecord,
-    target: ResolvedTarget,
-    signal: AbortSignal,
-  ): Promise<IssuedToken> => {
-    count.exchanges += 1;
-    try {
-      const { token, usableUntil, actorIdentity } = await exchange(record, target, signal);
-      // The run may have ended, and the actor may be another one by now: never keep it where it does not belong.
-      if (retention === 'subject' ? !closed : !record.group.ended) {
-        const key = keyOf(record, target, actorIdentity);
-        store.set(key, token, usableUntil);
-        record.group.keys.add(key);
-      }
-      return token;
-    } catch (error) {
-      count.failures += 1;
-      throw error;
-    }
-  };
-
-  const lookUp = (record: DelegationRecord, target: ResolvedTarget): IssuedToken | undefined => {
-    const found = isReady() ? store.get(keyOf(record, target), now()) : undefined;
-    if (found) count.hits += 1;
-    return found;
+  /** The endpoints and the actor are part of the key, so they come first, once for all who wait. */
+  const prepare = async (
+    { authorizationServer }: ResolvedTarget,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    await withDeadline(deadlineMs, signal, async (either) => {
+      await Promise.all([
+        abortable(tokenService.discover(), either),
+        authorizationServer && abortable(authorizationServer.discover(), either),
+        actors?.current(either),
+      ]);
+    });
   };
 
   return Object.freeze<Broker>({
@@ -149,31 +151,38 @@ export function createBroker(options: BrokerOptions): Broker {
       const resolved = resolveTarget(target);
       const record = recordOf(delegation);
       signal?.throwIfAborted();
-      if (!isReady()) await prepare(signal);
-      const found = lookUp(recordOf(delegation), resolved);
+      let leftMs = deadlineMs;
+      if (!isReady(resolved)) {
+        const begun = Date.now();
+        await prepare(resolved, signal);
+        leftMs = Math.max(1, deadlineMs - (Date.now() - begun));
+        recordOf(delegation);
+      }
+      const found = tokens.lookUp(record, resolved);
       if (found) return found;
-      const key = keyOf(record, resolved);
-      if (flights.has(key)) count.joined += 1;
-      const token = await flights.run(key, (all) => fetchToken(record, resolved, all), signal);
+      if (resolved.authorizationServer) watch.add(resolved.authorizationServer);
+      const token = await tokens.obtain(record, resolved, { signal, deadlineMs: leftMs });
       recordOf(delegation);
       return token;
     },
 
-    peek: (delegation, target) => lookUp(recordOf(delegation), resolveTarget(target)),
+    peek(delegation, target) {
+      const record = recordOf(delegation);
+      const resolved = resolveTarget(target);
+      return isReady(resolved) ? tokens.lookUp(record, resolved) : undefined;
+    },
 
     reader(delegation, target) {
       const record = recordOf(delegation);
       const resolved = resolveTarget(target);
-      return () => store.get(keyOf(record, resolved), now());
+      return () => tokens.read(record, resolved);
     },
 
     reject(delegation, target, accessToken) {
       const resolved = resolveTarget(target);
       const record = records.get(delegation);
       // A refused token goes also when the run has ended meanwhile: under `subject` retention the next would meet it.
-      if (!record) return;
-      const key = keyOf(record, resolved);
-      if (store.get(key, now())?.accessToken === accessToken) store.delete(key);
+      if (record) tokens.reject(record, resolved, accessToken);
     },
 
     status(delegation) {
@@ -198,12 +207,19 @@ export function createBroker(options: BrokerOptions): Broker {
       return () => listeners.delete(listener);
     },
 
-    stats: () => ({ entries: store.size, delegations: groups.runs, ...count }),
+    stats: () => ({
+      entries: tokens.size,
+      delegations: groups.runs,
+      ...tokens.counts,
+      store: shared?.state ?? 'none',
+      breaker: tokenService.breaker,
+    }),
 
     close() {
       closed = true;
       groups.endAll();
-      store.clear();
+      tokens.clear();
+      watch.stop();
       clearInterval(timer);
       timer = undefined;
     },
@@ -227,11 +243,46 @@ function assertOptions(options: BrokerOptions): void {
     maxEntries: 'positive?',
     maxRuns: 'positive?',
     allowOpaqueSubject: 'boolean?',
-    allowOpaqueIssued: 'boolean?',
     tenant: 'string?',
     generation: 'string?',
-    onExchange: 'function?',
+    deadlineMs: 'positive?',
+    refusalTtlMs: 'natural?',
+    refreshAhead: 'boolean?',
+    store: 'object?',
+    storeTimeoutMs: 'positive?',
+    observer: 'object?',
     now: 'function?',
   });
   assertTokenService(options.tokenService);
+  const { observer = {}, store } = options;
+  checkObserver(observer);
+  for (const method of ['get', 'set', 'delete', 'lease'] as const) {
+    if (store && typeof store[method] !== 'function')
+      throw new TypeError(`"store" has no method "${method}"`);
+  }
+  // Under `run` retention no other run may meet a token, let alone another process.
+  if (options.store && options.retention !== 'subject') {
+    throw new TypeError('"store" needs "retention" to be "subject": under "run" nothing is shared');
+  }
+}
+
+/** Watches breakers, each once. */
+function createBreakerWatch(listener: ((event: BreakerEvent) => void) | undefined): {
+  add(service: TokenService): void;
+  stop(): void;
+} {
+  const watched = new Map<TokenService, () => void>();
+  return {
+    add(service) {
+      if (!listener || watched.has(service)) return;
+      watched.set(
+        service,
+        watchBreaker(service, (state, sts) => onlook(listener, { state, sts })),
+      );
+    },
+    stop() {
+      for (const stop of watched.values()) stop();
+      watched.clear();
+    },
+  };
 }

@@ -58,7 +58,8 @@ export interface DelegationRecord {
 interface KeyMemo {
   readonly key: string;
   readonly actorIdentity: string;
-  readonly endpoint: string | undefined;
+  readonly tokenEndpoint: string | undefined;
+  readonly resourceEndpoint: string | undefined;
 }
 
 /** The run groups under way: their runs are counted, each has a hard end, and there are only so many. */

@@ -1,116 +1,138 @@
+import { createHash } from 'node:crypto';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
 import { exchangeRequest, processExchangeResponse } from '../core/exchange.ts';
-import type { IssuedToken } from '../core/issued-token.ts';
+import { profileNameOf } from '../core/profiles/profile-of.ts';
+import { assertNotExpired } from '../core/subject.ts';
 import type { ResolvedTarget } from '../core/target.ts';
-import type { TokenService } from '../core/token-service.ts';
+import type { TokenService } from '../core/token-service-handle.ts';
+import type { SecurityToken } from '../core/token-types.ts';
 import { verifyIssuedToken } from '../core/verify.ts';
-import type { Actor, ActorCache } from './actor-cache.ts';
+import type { Actor } from './actor-cache.ts';
 import type { DelegationRecord } from './delegation.ts';
+import { type KeepTimes, keepTimes } from './keep-times.ts';
+import type { KeptToken } from './memory-store.ts';
+import { type BrokerObserver, type ExchangeEvent, type ExchangeStart, traced } from './observer.ts';
 import { onlook } from './onlook.ts';
-import { usableUntil } from './ttl.ts';
 
-/** One exchange, as told to `onExchange`: claims and outcome, never a token. */
-export interface ExchangeEvent {
-  /** When it began, in milliseconds since the epoch. */
-  readonly at: number;
-  /** How long it took, in milliseconds. */
-  readonly durationMs: number;
-  /** Audiences that were asked for. */
-  readonly audiences: readonly string[];
-  /** Resources that were asked for. */
-  readonly resources: readonly string[];
-  /** Scope that was asked for. */
-  readonly scope: string | undefined;
-  /** `sub` of the subject token. */
-  readonly sub: string | undefined;
-  /** `sub` of the actor token, as far as it was had. */
-  readonly act: string | undefined;
-  /** `failed` also when what was issued was refused here. */
-  readonly outcome: 'issued' | 'failed';
-  /** Code of the failure. */
-  readonly code: string | undefined;
+/** One exchange to be made. */
+export interface ExchangeOrder {
+  /** Names it; those who join are told the same. */
+  readonly id: string;
+  readonly reason: ExchangeStart['reason'];
+  /** Where: the broker's STS; for the second step of `id-jag` the resource's. */
+  readonly service: TokenService;
+  /** What goes in: the user's token; for the second step of `id-jag` the ID-JAG. */
+  readonly subject: SecurityToken;
+  readonly record: Pick<DelegationRecord, 'subject' | 'claims'>;
+  readonly target: ResolvedTarget;
+  /** Gives the actor to send; nobody's, without one. */
+  readonly actor: (() => Promise<Actor>) | undefined;
+  readonly signal: AbortSignal;
 }
 
-/** A verified token and how long it may be used. */
+/** A verified token, how long it may be used, and who was sent as actor. */
 export interface ExchangeResult {
-  readonly token: IssuedToken;
-  /** In milliseconds since the epoch. */
-  readonly usableUntil: number;
-  /** Identity of the actor that was sent; empty without one. */
-  readonly actorIdentity: string;
+  readonly kept: KeptToken;
+  readonly actor: Actor | undefined;
 }
 
 /** The part of the broker's options that concerns a single exchange. */
-export interface ExchangerOptions {
-  readonly tokenService: TokenService;
-  readonly actors: ActorCache | undefined;
-  readonly maxTtlMs?: number | undefined;
-  readonly marginMs?: number | undefined;
-  readonly unknownTtlMs?: number | undefined;
-  readonly allowOpaqueIssued?: boolean | undefined;
-  readonly onExchange?: ((event: ExchangeEvent) => void) | undefined;
-  readonly now?: (() => number) | undefined;
+export interface ExchangerOptions extends KeepTimes {
+  readonly observer?: BrokerObserver | undefined;
+  readonly now: () => number;
 }
 
-/** The part of a delegation that an exchange needs. */
-type ExchangedRecord = Pick<DelegationRecord, 'subject' | 'claims'>;
-
-/** Exchanges one subject token for one target, verifies the outcome and tells about it. */
-export type Exchanger = (
-  record: ExchangedRecord,
-  target: ResolvedTarget,
-  signal: AbortSignal,
-) => Promise<ExchangeResult>;
-
-/** Errors of an STS that may be about the actor token (RFC 8693 section 2.2.2). */
-const MAY_BE_ACTOR: ReadonlySet<string> = new Set(['invalid_grant', 'invalid_request']);
+/** Makes one exchange, verifies the outcome and tells about it. */
+export type Exchanger = (order: ExchangeOrder) => Promise<ExchangeResult>;
 
 export function createExchanger(options: ExchangerOptions): Exchanger {
-  const { tokenService, now = Date.now } = options;
-  const ttl = {
-    maxTtlMs: options.maxTtlMs ?? 3_600_000,
-    marginMs: options.marginMs ?? 10_000,
-    unknownTtlMs: options.unknownTtlMs ?? 60_000,
-  };
+  const { observer, now } = options;
 
-  const exchange = async (
-    record: ExchangedRecord,
-    target: ResolvedTarget,
-    { actor, signal }: { actor: Actor | undefined; signal: AbortSignal },
-  ): Promise<ExchangeResult> => {
-    const parameters = { subject: record.subject, actor: actor?.token, target };
-    const response = await exchangeRequest(tokenService, parameters, { signal });
-    const token = await processExchangeResponse(tokenService, response, parameters);
+  const exchange = async (order: ExchangeOrder, actor: Actor | undefined): Promise<KeptToken> => {
+    const { service, subject, record, target, signal } = order;
+    assertMayAct(record, actor);
+    const parameters = { subject, actor: actor?.token, target };
+    const response = await exchangeRequest(service, parameters, { signal });
+    const token = await processExchangeResponse(service, response, parameters);
     const time = now();
-    const allowOpaque = options.allowOpaqueIssued ?? false;
-    verifyIssuedToken(token, { target, subject: record.claims, actor, now: time, allowOpaque });
-    const exps = { tokenExp: token.claims?.exp, subjectExp: record.claims.exp };
-    const until = usableUntil({ now: time, expiresInMs: token.expiresInMs, ...exps, ...ttl });
-    if (until > time) return { token, usableUntil: until, actorIdentity: actor?.identity ?? '' };
+    // It may have taken long.
+    assertNotExpired(record.claims.exp, time);
+    verifyIssuedToken(token, { service, target, subject: record.claims, actor, now: time });
+    const times = keepTimes(token, record.claims, { ...options, now: time });
+    if (times.usableUntil > time) return { token, ...times };
     const message = 'the token that the STS issued was refused: it has no lifetime';
     throw new OnbehalfError('issued_token_rejected', message, { failure: 'misconfigured' });
   };
 
-  return async (record, target, signal) => {
-    const at = now();
-    let actor: Actor | undefined;
-    const tell = (outcome: ExchangeEvent['outcome'], code?: string): void => {
-      const { audiences, resources, scopes } = target;
-      const scope = scopes.length > 0 ? scopes.join(' ') : undefined;
-      const parties = { sub: record.claims.sub, act: actor?.sub };
-      const durationMs = now() - at;
-      onlook(options.onExchange, { at, durationMs, audiences, resources, scope, ...parties, outcome, code });
+  return async (order) => {
+    const about = startOf(order);
+    const run = async (): Promise<ExchangeResult> => {
+      const at = now();
+      let actor: Actor | undefined;
+      const tell = (outcome: Outcome): void => {
+        if (!observer?.exchange) return;
+        const facts = { ...about, at, durationMs: now() - at, act: actor?.sub };
+        onlook(observer.exchange, { ...facts, ...eventOf(order, outcome) });
+      };
+      try {
+        actor = await order.actor?.();
+        const kept = await exchange(order, actor);
+        tell({ kept });
+        return { kept, actor };
+      } catch (error) {
+        tell({ error });
+        throw error;
+      }
     };
-    try {
-      actor = await options.actors?.current(signal);
-      const result = await exchange(record, target, { actor, signal });
-      tell('issued');
-      return result;
-    } catch (error) {
-      if (actor && isOnbehalfError(error) && MAY_BE_ACTOR.has(error.oauthError ?? ''))
-        options.actors?.reject(actor);
-      tell('failed', isOnbehalfError(error) ? error.code : 'aborted');
-      throw error;
-    }
+    return observer ? traced(observer, 'exchange', about, run) : run();
   };
+}
+
+type Outcome = { readonly kept: KeptToken } | { readonly error: unknown };
+
+/** What an observer may know of an exchange before it is made. */
+export function startOf({ id, reason, service, record, target }: ExchangeOrder): ExchangeStart {
+  const { audiences, resources, scopes } = target;
+  const name = profileNameOf(service, target);
+  return {
+    ...{ id, reason, audiences, resources },
+    tokenEndpoint: service.tokenEndpoint ?? '',
+    profile: service.dialect === undefined ? name : `${name}/${service.dialect}`,
+    clientId: service.clientId,
+    scope: scopes.length > 0 ? scopes.join(' ') : undefined,
+    sub: record.claims.sub,
+    iss: record.claims.iss,
+  };
+}
+
+const sha256 = (token: string): string => createHash('sha256').update(token).digest('base64url');
+
+function eventOf(
+  { record, signal }: ExchangeOrder,
+  outcome: Outcome,
+): Omit<ExchangeEvent, keyof ExchangeStart | 'at' | 'durationMs' | 'act'> {
+  const kept = 'kept' in outcome ? outcome.kept : undefined;
+  const error = 'error' in outcome && isOnbehalfError(outcome.error) ? outcome.error : undefined;
+  return {
+    subjectTokenDigest: sha256(record.subject.token),
+    outcome: kept ? 'issued' : !error && signal.aborted ? 'aborted' : 'failed',
+    tokenDigest: kept && sha256(kept.token.accessToken),
+    usableUntil: kept?.usableUntil,
+    code: error?.code,
+    failure: error?.failure,
+    oauthError: error?.oauthError,
+    status: error?.status,
+  };
+}
+
+/** @throws OnbehalfError `actor_not_permitted` when the subject token names another actor (RFC 8693 section 4.4) */
+function assertMayAct({ claims }: ExchangeOrder['record'], actor: Actor | undefined): void {
+  const { mayAct } = claims;
+  if (!mayAct || !actor) return;
+  const other = (wanted: string | undefined, given: string | undefined): boolean =>
+    wanted !== undefined && given !== undefined && wanted !== given;
+  if (!other(mayAct.sub, actor.sub) && !other(mayAct.iss, actor.iss)) return;
+  throw new OnbehalfError('actor_not_permitted', 'the "may_act" of the subject token names another actor', {
+    failure: 'denied',
+  });
 }

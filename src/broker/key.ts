@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 export interface KeyParts {
   readonly tenant: string;
   readonly generation: string;
+  /** Name of the profile, and of the dialect. */
   readonly profile: string;
   /** Which runs share: one run group under `run` retention, empty under `subject` retention. */
   readonly group: string;
@@ -18,6 +19,10 @@ export interface KeyParts {
   /** Sorted. */
   readonly scopes: readonly string[];
   readonly requestedTokenType: string | undefined;
+  /** Token endpoint and client of the resource's authorization server; empty without one. */
+  readonly authorizationServer: readonly string[];
+  /** What was not checked: a token that passed fewer checks is not one that passed all. */
+  readonly unchecked: readonly string[];
 }
 
 /** Makes keys and digests under one secret, so that neither tells anything about a token. */
@@ -53,6 +58,14 @@ export function createKeyring(secret: Uint8Array = randomBytes(32)): Keyring {
         encode(parts.resources),
         encode(parts.scopes),
         encode(parts.requestedTokenType === undefined ? [] : [parts.requestedTokenType]),
+        encode(parts.authorizationServer),
+        encode(parts.unchecked),
       ),
   };
 }
+
+/**
+ * Digests that are the same in every process, for keys in a shared store. What goes in holds the digest of a subject
+ * token, which nobody can guess, so nothing can be tried out against them; a store should still key them once more.
+ */
+export const SHARED_KEYRING: Keyring = createKeyring(Buffer.from('onbehalf shared store v1'));

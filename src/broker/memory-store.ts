@@ -1,12 +1,19 @@
 import { makeRoom } from '../core/bounded.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 
+/** A token that is kept, and how long. Times in milliseconds since the epoch. */
+export interface KeptToken {
+  readonly token: IssuedToken;
+  readonly usableUntil: number;
+  /** From when on a use of it has another one made ahead; `Infinity` for never. */
+  refreshAt: number;
+}
+
 /** A store of tokens by key, in this process's memory: bounded, the least recently used goes first. */
 export interface MemoryStore {
   /** The token of a key that is usable at `now`. */
-  get(key: string, now: number): IssuedToken | undefined;
-  /** Keeps a token until `usableUntil` (milliseconds since the epoch). */
-  set(key: string, token: IssuedToken, usableUntil: number): void;
+  get(key: string, now: number): KeptToken | undefined;
+  set(key: string, kept: KeptToken): void;
   delete(key: string): void;
   /** Drops what is no longer usable at `now`. */
   sweep(now: number): void;
@@ -14,15 +21,10 @@ export interface MemoryStore {
   readonly size: number;
 }
 
-interface Entry {
-  readonly token: IssuedToken;
-  readonly usableUntil: number;
-}
-
 /** @param maxEntries - how many tokens are kept at the most */
 export function createMemoryStore(maxEntries: number): MemoryStore {
   // A Map iterates in the order of insertion: the first key is the one that was not used for longest.
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, KeptToken>();
   return {
     get(key, now) {
       const entry = entries.get(key);
@@ -30,12 +32,12 @@ export function createMemoryStore(maxEntries: number): MemoryStore {
       entries.delete(key);
       if (entry.usableUntil <= now) return undefined;
       entries.set(key, entry);
-      return entry.token;
+      return entry;
     },
-    set(key, token, usableUntil) {
+    set(key, kept) {
       entries.delete(key);
       makeRoom(entries, maxEntries);
-      entries.set(key, { token, usableUntil });
+      entries.set(key, kept);
     },
     delete(key) {
       entries.delete(key);

@@ -1,8 +1,9 @@
+import { profileNameOf } from '../core/profiles/profile-of.ts';
 import type { ResolvedTarget } from '../core/target.ts';
-import type { TokenService } from '../core/token-service.ts';
-import type { ActorCache } from './actor-cache.ts';
+import type { TokenService } from '../core/token-service-handle.ts';
+import type { Actor, ActorCache } from './actor-cache.ts';
 import type { DelegationRecord } from './delegation.ts';
-import type { Keyring } from './key.ts';
+import { type KeyParts, type Keyring, SHARED_KEYRING } from './key.ts';
 
 /** What a token's key is made from, besides the delegation and the target. */
 export interface KeyOfOptions {
@@ -13,32 +14,61 @@ export interface KeyOfOptions {
   readonly generation?: string | undefined;
 }
 
-/**
- * The key under which the token of a delegation and a target is kept.
- *
- * @param actorIdentity - of the actor that was sent, empty for none. Default: of the actor as last seen
- */
-export type KeyOf = (record: DelegationRecord, target: ResolvedTarget, actorIdentity?: string) => string;
+/** The keys under which the tokens of a delegation and a target are kept. */
+export interface TokenKeys {
+  /** In this process. `actorIdentity`: of the actor that was sent, empty for none. Default: of the actor as last seen. */
+  local(record: DelegationRecord, target: ResolvedTarget, actorIdentity?: string): string;
+  /** In a store that replicas share: equal in all of them. */
+  shared(record: DelegationRecord, target: ResolvedTarget, actor: Actor | undefined): string;
+}
 
-/** Computes keys, and remembers them with each delegation: a look-up per request must not hash each time. */
-export function createKeyOf({ keyring, tokenService, actors, ...options }: KeyOfOptions): KeyOf {
-  return (record, target, actorIdentity = actors?.identity ?? '') => {
-    const { tokenEndpoint, clientId } = tokenService;
-    const memo = record.keys.get(target);
-    if (memo && memo.actorIdentity === actorIdentity && memo.endpoint === tokenEndpoint) return memo.key;
-    const key = keyring.key({
+/** Computes keys; the local ones are remembered with each delegation: a look-up per request must not hash each time. */
+export function createTokenKeys({ keyring, tokenService, actors, ...options }: KeyOfOptions): TokenKeys {
+  const parts = (
+    { group, subject }: DelegationRecord,
+    target: ResolvedTarget,
+    identities: Pick<KeyParts, 'subjectDigest' | 'actorIdentity'>,
+  ): KeyParts => {
+    const { authorizationServer: as } = target;
+    return {
       tenant: options.tenant ?? '',
       generation: options.generation ?? '',
-      profile: 'rfc8693',
-      group: record.group.keyPart,
-      subjectDigest: record.subjectDigest,
-      subjectTokenType: record.subject.type,
-      actorIdentity,
-      tokenEndpoint: tokenEndpoint ?? '',
-      clientId,
-      ...target,
-    });
-    record.keys.set(target, { key, actorIdentity, endpoint: tokenEndpoint });
-    return key;
+      profile: `${profileNameOf(tokenService, target)}/${tokenService.dialect ?? ''}/${as?.dialect ?? ''}`,
+      group: group.keyPart,
+      ...identities,
+      subjectTokenType: subject.type,
+      tokenEndpoint: tokenService.tokenEndpoint ?? '',
+      clientId: tokenService.clientId,
+      audiences: target.audiences,
+      resources: target.resources,
+      scopes: target.scopes,
+      requestedTokenType: target.requestedTokenType,
+      authorizationServer: as ? [as.tokenEndpoint ?? '', as.clientId] : [],
+      unchecked: target.allowOpaqueIssued ? ['opaque', ...target.unchecked] : target.unchecked,
+    };
+  };
+
+  return {
+    local(record, target, actorIdentity = actors?.identity ?? '') {
+      const { tokenEndpoint } = tokenService;
+      const resourceEndpoint = target.authorizationServer?.tokenEndpoint;
+      const memo = record.keys.get(target);
+      if (
+        memo?.actorIdentity === actorIdentity &&
+        memo.tokenEndpoint === tokenEndpoint &&
+        memo.resourceEndpoint === resourceEndpoint
+      ) {
+        return memo.key;
+      }
+      const { subjectDigest } = record;
+      const key = keyring.key(parts(record, target, { subjectDigest, actorIdentity }));
+      record.keys.set(target, { key, actorIdentity, tokenEndpoint, resourceEndpoint });
+      return key;
+    },
+    shared(record, target, actor) {
+      const subjectDigest = SHARED_KEYRING.digest(record.subject.token);
+      const actorIdentity = actor?.sharedIdentity ?? '';
+      return SHARED_KEYRING.key(parts(record, target, { subjectDigest, actorIdentity }));
+    },
   };
 }

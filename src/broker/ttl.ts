@@ -1,4 +1,4 @@
-/** What is known about a token's lifetime. All times in milliseconds. */
+/** What is known about a token's lifetime, and how long tokens are kept. All times in milliseconds. */
 export interface TtlFacts {
   /** Current time since the epoch. */
   readonly now: number;
@@ -23,11 +23,28 @@ export interface TtlFacts {
  * @returns time since the epoch; not after `now` when the token is not usable
  */
 export function usableUntil(facts: TtlFacts): number {
-  const { now } = facts;
-  const told = [facts.expiresInMs === undefined ? undefined : now + facts.expiresInMs, facts.tokenExp].filter(
+  const end = Math.min(ownEnd(facts), facts.subjectExp ?? Number.POSITIVE_INFINITY);
+  return end - Math.min(facts.marginMs, Math.max(0, end - facts.now) / 4);
+}
+
+/**
+ * From when on another token is to be made ahead: in the last 20 to 30 percent of the lifetime, at a random point, so
+ * that tokens which were made together are not made anew together.
+ *
+ * @returns time since the epoch; `Infinity` when another token would last no longer, since the subject's end is first
+ */
+export function refreshTime(facts: TtlFacts): number {
+  const { now, subjectExp } = facts;
+  if (subjectExp !== undefined && subjectExp <= ownEnd(facts)) return Number.POSITIVE_INFINITY;
+  const end = usableUntil(facts);
+  return end - (end - now) * (0.2 + 0.1 * Math.random());
+}
+
+/** When a token ends, whoever it is for. */
+function ownEnd({ now, expiresInMs, tokenExp, maxTtlMs, unknownTtlMs }: TtlFacts): number {
+  const told = [expiresInMs === undefined ? undefined : now + expiresInMs, tokenExp].filter(
     (time) => time !== undefined,
   );
-  if (told.length === 0) told.push(now + facts.unknownTtlMs);
-  const end = Math.min(...told, facts.subjectExp ?? Number.POSITIVE_INFINITY, now + facts.maxTtlMs);
-  return end - Math.min(facts.marginMs, Math.max(0, end - now) / 4);
+  if (told.length === 0) told.push(now + unknownTtlMs);
+  return Math.min(...told, now + maxTtlMs);
 }

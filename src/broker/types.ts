@@ -1,9 +1,11 @@
 import type { ActorSource } from '../core/actor.ts';
+import type { BreakerState } from '../core/breaker.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import type { Target } from '../core/target.ts';
-import type { TokenService } from '../core/token-service.ts';
+import type { TokenService } from '../core/token-service-handle.ts';
 import type { Delegation, Retention } from './delegation.ts';
-import type { ExchangeEvent } from './exchanger.ts';
+import type { BrokerObserver, StoreEvent } from './observer.ts';
+import type { SharedStore } from './shared-store.ts';
 
 /** Options of `createBroker`. All times in milliseconds. */
 export interface BrokerOptions {
@@ -27,14 +29,22 @@ export interface BrokerOptions {
   readonly maxRuns?: number | undefined;
   /** Takes subject tokens that are not JWTs: their expiry and `sub` cannot be checked. Default: false. */
   readonly allowOpaqueSubject?: boolean | undefined;
-  /** Takes issued tokens that are not JWTs: nothing in them can be checked. Default: false. */
-  readonly allowOpaqueIssued?: boolean | undefined;
   /** Separates the tokens of tenants that share a process. */
   readonly tenant?: string | undefined;
   /** Separates the tokens of successive configurations. */
   readonly generation?: string | undefined;
-  /** Called after each exchange, with claims and never a token. What it throws is dropped. */
-  readonly onExchange?: ((event: ExchangeEvent) => void) | undefined;
+  /** Longest that a caller waits for a token, all tries included. Default: 30,000. */
+  readonly deadlineMs?: number | undefined;
+  /** How long a failure that does not pass is told again without asking the STS; 0 for not at all. Default: 5,000. */
+  readonly refusalTtlMs?: number | undefined;
+  /** Makes a token that is in use anew before it ends, so that nobody waits for it. Default: true. */
+  readonly refreshAhead?: boolean | undefined;
+  /** A store that replicas share; needs `retention: 'subject'`. Default: none, this process's memory alone. */
+  readonly store?: SharedStore | undefined;
+  /** Longest wait for the shared store before it is left alone for a while. Default: 250. */
+  readonly storeTimeoutMs?: number | undefined;
+  /** Hears of exchanges, look-ups and what is down; never of a token. What it throws is dropped. */
+  readonly observer?: BrokerObserver | undefined;
   /** Clock, in milliseconds since the epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -63,6 +73,16 @@ export interface BrokerStats {
   readonly hits: number;
   /** Requests that joined an exchange under way. */
   readonly joined: number;
+  /** Requests answered with a token that another replica had made. */
+  readonly shared: number;
+  /** Tokens made anew ahead of their end. */
+  readonly refreshes: number;
+  /** Requests answered with a failure that was remembered. */
+  readonly refused: number;
+  /** State of the shared store. */
+  readonly store: StoreEvent['state'] | 'none';
+  /** State of the STS's circuit breaker. */
+  readonly breaker: BreakerState;
 }
 
 /** Turns a delegation and a target into a token. The only part that holds tokens. */

@@ -1,7 +1,8 @@
 import { readTokenResponse } from './exchange.ts';
 import { checkOptions } from './options.ts';
 import { type OneOrMore, resolveTarget, targetForm } from './target.ts';
-import { assertTokenService, type TokenService, tokenRequest } from './token-service.ts';
+import { assertTokenService, tokenRequest } from './token-service.ts';
+import type { TokenService } from './token-service-handle.ts';
 import { type SecurityToken, securityToken } from './token-types.ts';
 
 /**
@@ -39,7 +40,7 @@ export function clientCredentialsActor(
       parameters: new URLSearchParams(parameters),
       signal,
     });
-    const answer = await readTokenResponse(service, response, []);
+    const answer = await readTokenResponse(service, response, { secrets: [] });
     const { access_token, expires_in } = answer;
     return securityToken(access_token, undefined, expires_in === undefined ? undefined : expires_in * 1000);
   };

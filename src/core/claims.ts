@@ -14,6 +14,10 @@ export interface TokenClaims {
   readonly scope?: string | undefined;
   /** `act.sub`: who acts (RFC 8693 section 4.1). */
   readonly act?: string | undefined;
+  /** `may_act`: who may act for the subject (RFC 8693 section 4.4). */
+  readonly mayAct?: { readonly sub: string | undefined; readonly iss: string | undefined } | undefined;
+  /** `oid`: the user at Microsoft Entra, whose `sub` is another for each application. */
+  readonly oid?: string | undefined;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
@@ -30,7 +34,7 @@ export function readClaims(token: string): TokenClaims | undefined {
   } catch {
     return undefined;
   }
-  const { aud, exp, act, scope, scp } = payload;
+  const { aud, exp, act, may_act: mayAct, scope, scp } = payload;
   const scopes = scope ?? scp;
   return {
     iss: text(payload.iss),
@@ -38,6 +42,15 @@ export function readClaims(token: string): TokenClaims | undefined {
     aud: (Array.isArray(aud) ? aud : [aud]).filter((value) => typeof value === 'string'),
     exp: exp === undefined ? undefined : typeof exp === 'number' ? exp * 1000 : Number.NaN,
     scope: Array.isArray(scopes) ? scopes.map(String).join(' ') : text(scopes),
-    act: text((act as { sub?: unknown } | null | undefined)?.sub),
+    act: party(act)?.sub,
+    mayAct: party(mayAct),
+    oid: text(payload.oid),
   };
+}
+
+/** The claims that name a party inside `act` and `may_act`. */
+function party(value: unknown): TokenClaims['mayAct'] {
+  if (value === undefined || value === null) return undefined;
+  const { sub, iss } = value as Record<string, unknown>;
+  return { sub: text(sub), iss: text(iss) };
 }

@@ -21,12 +21,17 @@ export type ErrorCode =
   | 'subject_expired'
   | 'actor_unavailable'
   | 'actor_expired'
+  | 'actor_not_permitted'
+  | 'client_auth_unavailable'
   | 'delegation_missing'
   | 'delegation_ended'
   | 'capacity_exceeded'
+  | 'deadline_exceeded'
+  | 'exchange_unsupported'
   | 'insecure_url'
   | 'sts_unreachable'
   | 'sts_timeout'
+  | 'sts_circuit_open'
   | 'sts_error'
   | 'sts_invalid_response'
   | 'sts_metadata_invalid'
@@ -50,6 +55,8 @@ export interface OnbehalfErrorOptions {
   readonly oauthError?: string | undefined;
   /** How long the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /** Claims that the STS wants the user's next sign-in to meet, JSON; pass it to the identity provider as `claims`. */
+  readonly claimsChallenge?: string | undefined;
   /** Whether the same request can succeed later by itself. Default: for `unavailable` only. */
   readonly retryable?: boolean | undefined;
   /** A cause that is safe to print. Never pass what a library threw: it can hold the request. */
@@ -73,6 +80,8 @@ export class OnbehalfError extends Error {
   readonly oauthError: string | undefined;
   /** How long the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** Claims that the STS wants the user's next sign-in to meet, JSON; pass it to the identity provider as `claims`. */
+  readonly claimsChallenge: string | undefined;
   /** Whether the same request may be made again later, and can succeed then, without anybody changing anything. */
   readonly retryable: boolean;
 
@@ -83,6 +92,7 @@ export class OnbehalfError extends Error {
     this.status = options.status;
     this.oauthError = options.oauthError;
     this.retryAfterMs = options.retryAfterMs;
+    this.claimsChallenge = options.claimsChallenge;
     this.retryable = options.retryable ?? options.failure === 'unavailable';
   }
 }

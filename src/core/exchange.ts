@@ -1,42 +1,48 @@
 import { readClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
+import type { ExchangeParameters } from './exchange-parameters.ts';
 import { type IssuedToken, issuedToken } from './issued-token.ts';
 import { oauthFailure } from './oauth-failure.ts';
-import { type ResolvedTarget, targetForm } from './target.ts';
 import {
-  confidentialValues,
-  processTokenResponse,
-  type TokenService,
-  tokenRequest,
-} from './token-service.ts';
-import { PRINTABLE, type SecurityToken, TOKEN_EXCHANGE_GRANT } from './token-types.ts';
-
-/** What is exchanged, for what. */
-export interface ExchangeParameters {
-  /** On whose behalf. */
-  readonly subject: SecurityToken;
-  /** Who acts; default: nobody, so the issued token impersonates the subject. */
-  readonly actor?: SecurityToken | undefined;
-  /** What for; from `resolveTarget`. */
-  readonly target: ResolvedTarget;
-}
+  impliedTokenTypeOf,
+  profileOf,
+  requestDialectOf,
+  requestedTokenTypeOf,
+} from './profiles/profile-of.ts';
+import { confidentialValues, dialectOf, processTokenResponse, tokenRequest } from './token-service.ts';
+import type { TokenService } from './token-service-handle.ts';
+import { PRINTABLE } from './token-types.ts';
 
 /**
- * First step of a token exchange: sends the request (RFC 8693 section 2.1).
- * Repeated parameters keep the order of the target.
+ * First step of a token exchange: sends the request (RFC 8693 section 2.1), in the profile of the target and the dialect
+ * of the token service. Repeated parameters keep the order of the target. It is tried again as long as that can help.
  *
  * @returns the answer, body read and bounded, whatever its status
- * @throws OnbehalfError `sts_unreachable`, `sts_timeout`, `sts_metadata_invalid`, `insecure_url`;
- * or the reason of `signal`
+ * @throws OnbehalfError `exchange_unsupported`, `sts_unreachable`, `sts_timeout`, `sts_circuit_open`,
+ * `sts_metadata_invalid`, `client_auth_unavailable`, `insecure_url`; or the reason of `signal`
  */
 export async function exchangeRequest(
   service: TokenService,
   parameters: ExchangeParameters,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Response> {
-  return tokenRequest(service, TOKEN_EXCHANGE_GRANT, {
-    parameters: form(parameters),
+  const { target } = parameters;
+  const dialect = requestDialectOf(service, target);
+  const requestedTokenType = requestedTokenTypeOf(service, target);
+  const exchange = { ...parameters, target: { ...target, requestedTokenType } };
+  const profile = profileOf(service, target);
+  assertSupported(profile.refuse?.(parameters) ?? dialect?.refuse?.(parameters));
+  const form = profile.form(exchange);
+  return tokenRequest(service, profile.grantType, {
+    parameters: dialect?.form?.(form, exchange) ?? form,
     signal: options.signal,
+  });
+}
+
+function assertSupported(refusal: string | undefined): void {
+  if (refusal === undefined) return;
+  throw new OnbehalfError('exchange_unsupported', `nothing was sent to the STS: ${refusal}`, {
+    failure: 'misconfigured',
   });
 }
 
@@ -52,8 +58,9 @@ export async function processExchangeResponse(
   parameters: ExchangeParameters,
 ): Promise<IssuedToken> {
   const secrets = [parameters.subject.token, parameters.actor?.token ?? ''];
-  const answer = await readTokenResponse(service, response, secrets);
-  const type = answer.issued_token_type;
+  const { requestedTokenType } = parameters.target;
+  const answer = await readTokenResponse(service, response, { secrets, requestedTokenType });
+  const type = answer.issued_token_type ?? impliedTokenTypeOf(service, parameters.target);
   if (typeof type !== 'string' || type === '') {
     throw invalidResponse('has no "issued_token_type" (RFC 8693 section 2.2.1)', response.status);
   }
@@ -72,21 +79,22 @@ export async function processExchangeResponse(
 /** The members of a token response that are read here, with any others. */
 type TokenResponse = Awaited<ReturnType<typeof processTokenResponse>>;
 
-/**
- * Reads any answer of a token endpoint (RFC 6749 sections 5.1 and 5.2).
- *
- * @param secrets - values that were sent and must not come back in an error
- */
+/** Reads any answer of a token endpoint (RFC 6749 sections 5.1 and 5.2). */
 export async function readTokenResponse(
   service: TokenService,
   response: Response,
-  secrets: readonly string[],
+  sent: {
+    /** Values that were sent and must not come back in an error. */
+    readonly secrets: readonly string[];
+    readonly requestedTokenType?: string | undefined;
+  },
 ): Promise<TokenResponse> {
+  const { secrets, requestedTokenType } = sent;
   if (response.status !== 200) {
-    throw await oauthFailure(response, [...secrets, ...confidentialValues(service)]);
+    throw await oauthFailure(response, [...secrets, ...confidentialValues(service)], dialectOf(service));
   }
   try {
-    return await processTokenResponse(service, response);
+    return await processTokenResponse(service, response, requestedTokenType);
   } catch {
     // The library's error holds the response body, so it must not become a cause.
     throw invalidResponse('is not a token response (RFC 6749 section 5.1)', response.status);
@@ -107,16 +115,4 @@ function invalidResponse(what: string, status: number): OnbehalfError {
     failure: 'misconfigured',
     status,
   });
-}
-
-function form({ subject, actor, target }: ExchangeParameters): URLSearchParams {
-  const body = targetForm(target);
-  if (target.requestedTokenType !== undefined) body.set('requested_token_type', target.requestedTokenType);
-  body.set('subject_token', subject.token);
-  body.set('subject_token_type', subject.type);
-  if (actor) {
-    body.set('actor_token', actor.token);
-    body.set('actor_token_type', actor.type);
-  }
-  return body;
 }

@@ -1,3 +1,4 @@
+import { abortable } from './abortable.ts';
 import { networkCause, OnbehalfError } from './errors.ts';
 
 /** Statuses that a Response with a body refuses (Fetch, null body status). */
@@ -25,18 +26,19 @@ export interface BoundedOptions {
  */
 export function boundedFetch(options: BoundedOptions): FetchLike {
   return async (url, init) => {
+    options.signal?.throwIfAborted();
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), options.timeoutMs);
-    const signals = options.signal ? [deadline.signal, options.signal] : [deadline.signal];
-    try {
-      const response = await options.fetch(url, {
-        ...init,
-        redirect: 'manual',
-        signal: AbortSignal.any(signals),
-      });
+    const signal = AbortSignal.any(options.signal ? [deadline.signal, options.signal] : [deadline.signal]);
+    const answer = async (): Promise<Response> => {
+      const response = await options.fetch(url, { ...init, redirect: 'manual', signal });
       const body = await readBounded(response, options.maxBytes);
       const { status, headers } = response;
       return new Response(NULL_BODY.has(status) ? null : body, { status, headers });
+    };
+    try {
+      // A fetch of the user's own may not heed the signal.
+      return await abortable(answer(), signal);
     } catch (error) {
       options.signal?.throwIfAborted();
       throw describeFailure(error, new URL(url).origin, deadline.signal.aborted, options.timeoutMs);

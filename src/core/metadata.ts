@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { isOnbehalfError, OnbehalfError } from './errors.ts';
 import type { FetchLike } from './http.ts';
+import { mayPass, retryAfterMs } from './retry-after.ts';
 import { endpointUrl } from './secure-url.ts';
 
 /** Where metadata is found and what is done with it; see `TokenServiceOptions`. */
@@ -9,12 +10,15 @@ export interface MetadataOptions {
   readonly metadataUrl?: string | undefined;
   readonly host?: string | undefined;
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
+  /** Whether the client authenticates by its certificate, which may need another endpoint (RFC 8705 section 5). */
+  readonly mtls?: boolean | undefined;
 }
 
-const invalid = (message: string, status?: number): OnbehalfError =>
+const invalid = (message: string, response?: Response): OnbehalfError =>
   new OnbehalfError('sts_metadata_invalid', message, {
-    failure: status !== undefined && status >= 500 ? 'unavailable' : 'misconfigured',
-    status,
+    failure: response && mayPass(response.status) ? 'unavailable' : 'misconfigured',
+    status: response?.status,
+    retryAfterMs: response && retryAfterMs(response.headers),
   });
 
 /** A URL for people: without its query, which may hold a key. */
@@ -33,13 +37,11 @@ export async function discoverMetadata(
 ): Promise<oauth.AuthorizationServer> {
   const { url, response } = await firstAnswer(wellKnownUrls(options), fetchLike);
   if (response.status !== 200) {
-    throw invalid(
-      `the STS metadata at ${place(url)} answered with status ${response.status}`,
-      response.status,
-    );
+    throw invalid(`the STS metadata at ${place(url)} answered with status ${response.status}`, response);
   }
   const metadata = await parse(url, response, options.issuer);
-  const endpoint = readEndpoint(metadata.token_endpoint, url, options);
+  const alias = options.mtls ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined;
+  const endpoint = readEndpoint(alias ?? metadata.token_endpoint, url, options);
   if (options.host === undefined && endpoint.host !== url.host) {
     throw invalid(
       `the STS metadata at ${place(url)} names a token endpoint on another host (${endpoint.host}). ` +

@@ -1,5 +1,8 @@
+import { claimsChallenge } from './claims-challenge.ts';
+import type { Dialect, ErrorAnswer } from './dialect.ts';
 import { type FailureClass, OnbehalfError } from './errors.ts';
 import { redact } from './redact.ts';
+import { mayPass, retryAfterMs } from './retry-after.ts';
 
 /** OAuth error codes and what a caller can do about them (RFC 6749 5.2, RFC 8693 2.2.2, RFC 8707 2, OIDC Core 3.1.2.6). */
 const CLASS_OF: Readonly<Record<string, FailureClass>> = {
@@ -21,42 +24,52 @@ const CLASS_OF: Readonly<Record<string, FailureClass>> = {
  *
  * @param secrets - values that were sent and must not be repeated
  */
-export async function oauthFailure(response: Response, secrets: readonly string[]): Promise<OnbehalfError> {
+export async function oauthFailure(
+  response: Response,
+  secrets: readonly string[],
+  dialect?: Dialect,
+): Promise<OnbehalfError> {
+  const answer = await errorAnswer(response);
+  const { error, description } = answer;
   const { status } = response;
-  const body = await errorBody(response);
-  const oauthError = body.error === undefined ? undefined : redact(body.error, secrets);
-  const said = [oauthError, body.description === undefined ? undefined : redact(body.description, secrets)];
+  const oauthError = error === undefined ? undefined : redact(error, secrets);
+  const said = [oauthError, description === undefined ? undefined : redact(description, secrets)];
   const reason = said.filter(Boolean).join(': ');
   return new OnbehalfError(
     oauthError === undefined && status < 429 ? 'sts_invalid_response' : 'sts_error',
     `the STS answered with status ${status}${reason === '' ? '' : ` (${reason})`}`,
-    { failure: classify(status, oauthError), status, oauthError, retryAfterMs: retryAfter(response) },
+    {
+      failure: classify(status, answer, dialect),
+      status,
+      oauthError,
+      retryAfterMs: retryAfterMs(response.headers),
+      claimsChallenge: claimsChallenge(answer.body.claims, secrets),
+    },
   );
 }
 
-function classify(status: number, oauthError: string | undefined): FailureClass {
-  if (status >= 500 || status === 429) return 'unavailable';
-  if (oauthError === undefined) return 'misconfigured';
-  return Object.hasOwn(CLASS_OF, oauthError) ? (CLASS_OF[oauthError] as FailureClass) : 'denied';
+/** What an answer says, if it is an OAuth error. */
+type Said = Partial<ErrorAnswer> & Pick<ErrorAnswer, 'body'>;
+
+function classify(status: number, answer: Said, dialect: Dialect | undefined): FailureClass {
+  if (mayPass(status)) return 'unavailable';
+  const { error, body, description } = answer;
+  if (error === undefined) return 'misconfigured';
+  const own = dialect?.classify?.({ status, error, description, body });
+  if (own !== undefined) return own;
+  return Object.hasOwn(CLASS_OF, error) ? (CLASS_OF[error] as FailureClass) : 'denied';
 }
 
-async function errorBody(response: Response): Promise<{ error?: string; description?: string }> {
+async function errorAnswer(response: Response): Promise<Said> {
   try {
     const body: unknown = await response.json();
-    if (typeof body !== 'object' || body === null) return {};
-    const { error, error_description: description } = body as Record<string, unknown>;
-    if (typeof error !== 'string') return {};
-    return typeof description === 'string' ? { error, description } : { error };
-  } catch {
-    return {};
-  }
-}
-
-/** `Retry-After` in milliseconds, from seconds or a date (RFC 9110 section 10.2.3). */
-function retryAfter(response: Response): number | undefined {
-  const value = response.headers.get('retry-after');
-  if (value === null) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+    if (typeof body === 'object' && body !== null) {
+      const { error, error_description: description } = body as Record<string, unknown>;
+      if (typeof error === 'string') {
+        const text = typeof description === 'string' ? description : undefined;
+        return { error, description: text, body: body as Record<string, unknown> };
+      }
+    }
+  } catch {}
+  return { body: {} };
 }

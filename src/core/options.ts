@@ -5,15 +5,18 @@ type Form = 'any' | 'boolean' | 'function' | 'natural' | 'object' | 'positive' |
 export type OptionForm = Form | `${Form}?` | readonly string[];
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
-const atLeast = (value: unknown, least: number): boolean => Number.isFinite(value) && Number(value) >= least;
+/** What a timer takes, in milliseconds: with more it fires at once. No count needs more either. */
+const MOST = 2 ** 31 - 1;
+const atLeast = (value: unknown, least: number): boolean =>
+  typeof value === 'number' && value >= least && value <= MOST;
 
 const FORMS: Readonly<Record<Form, { readonly test: (value: unknown) => boolean; readonly name: string }>> = {
   any: { test: () => true, name: 'given' },
   boolean: { test: (value) => typeof value === 'boolean', name: 'true or false' },
   function: { test: (value) => typeof value === 'function', name: 'a function' },
-  natural: { test: (value) => atLeast(value, 0), name: 'zero or a positive number' },
+  natural: { test: (value) => atLeast(value, 0), name: `zero or a positive number up to ${MOST}` },
   object: { test: isObject, name: 'an object' },
-  positive: { test: (value) => atLeast(value, 1), name: 'a positive number' },
+  positive: { test: (value) => atLeast(value, 1), name: `a positive number up to ${MOST}` },
   string: { test: (value) => typeof value === 'string', name: 'a string' },
   text: { test: (value) => typeof value === 'string' && value !== '', name: 'a non-empty string' },
 };

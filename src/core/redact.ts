@@ -18,6 +18,16 @@ export function redact(text: string, secrets: readonly string[] = []): string {
   return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
 }
 
+/** Whether a text repeats a secret, in any of the ways it may be spelt. */
+export function holdsSecret(text: string, secrets: readonly string[]): boolean {
+  return withoutSecrets(text, secrets) !== text;
+}
+
+/** Whether a text has characters that could change how a log is read. */
+export function hasControl(text: string): boolean {
+  return text.search(CONTROL) >= 0;
+}
+
 function withoutSecrets(text: string, secrets: readonly string[]): string {
   const spelt = secrets.filter((secret) => secret.length >= 4).flatMap(spellings);
   const longestFirst = spelt.sort((a, b) => b.length - a.length);
@@ -31,6 +41,6 @@ function spellings(value: string): readonly string[] {
 }
 
 /** A value as it reads in `application/x-www-form-urlencoded`. */
-export function formEncoded(value: string): string {
+function formEncoded(value: string): string {
   return new URLSearchParams([['', value]]).toString().slice(1);
 }

@@ -1,10 +1,26 @@
+import { randomUUID } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import { abortable } from './abortable.ts';
-import { type ClientAuth, clientAuthentication, clientSecrets } from './client-authentication.ts';
+import {
+  type Breaker,
+  type BreakerOptions,
+  type BreakerState,
+  checkBreaker,
+  createBreaker,
+} from './breaker.ts';
+import {
+  type ClientAuth,
+  type ClientAuthentication,
+  createClientAuthentication,
+} from './client-authentication.ts';
+import { checkDialect, type Dialect } from './dialect.ts';
 import { boundedFetch, type FetchLike } from './http.ts';
 import { discoverMetadata } from './metadata.ts';
 import { checkOptions } from './options.ts';
+import { checkRetry, type RetryOptions, withRetry } from './retry.ts';
 import { assertHost, endpointUrl, secureUrl } from './secure-url.ts';
+import type { TokenService } from './token-service-handle.ts';
+import { TOKEN_TYPE } from './token-types.ts';
 
 /** Options of {@link createTokenService}. Exactly one of `issuer`, `metadataUrl` and `tokenEndpoint` is needed. */
 export interface TokenServiceOptions {
@@ -20,35 +36,29 @@ export interface TokenServiceOptions {
   readonly clientId: string;
   /** Default: `{ method: 'none' }`, a public client. */
   readonly clientAuth?: ClientAuth | undefined;
+  /** How the STS differs from RFC 8693; there are presets, such as `keycloak()`. Default: not at all. */
+  readonly dialect?: Dialect | undefined;
   /** For one request, answer included, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
   /** Largest answer that is read, in bytes. Default: 1 MiB. */
   readonly maxResponseBytes?: number | undefined;
+  /** How a request is tried again that got no answer, 429 or 5xx. */
+  readonly retry?: RetryOptions | undefined;
+  /** When an STS that fails is left alone for a while. */
+  readonly breaker?: BreakerOptions | undefined;
   /** Lets tokens travel in clear text to hosts that are not loopback. Only for a network that you trust. */
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
   /** Used for every request to the STS. Default: the global `fetch`. */
   readonly fetch?: FetchLike | undefined;
 }
 
-/** An STS and this client's registration there. It shows no secret when it is printed. */
-export interface TokenService {
-  /** `client_id` of this client at the STS. */
-  readonly clientId: string;
-  /** The token endpoint, once it is known; before, `undefined`. */
-  readonly tokenEndpoint: string | undefined;
-  /**
-   * Finds the token endpoint: discovered once, shared by all callers, asked again after a failure.
-   *
-   * @throws OnbehalfError `sts_unreachable`, `sts_timeout`, `sts_metadata_invalid` or `insecure_url`
-   */
-  discover(): Promise<string>;
-}
-
 /** What requests need and users must not see. */
 interface Internals {
-  readonly authentication: oauth.ClientAuth;
+  readonly authentication: ClientAuthentication;
   readonly options: TokenServiceOptions;
-  server(): Promise<oauth.AuthorizationServer>;
+  readonly breaker: Breaker;
+  readonly origin: string;
+  server(signal?: AbortSignal): Promise<oauth.AuthorizationServer>;
 }
 
 const internals = new WeakMap<TokenService, Internals>();
@@ -61,12 +71,20 @@ const internals = new WeakMap<TokenService, Internals>();
  */
 export function createTokenService(options: TokenServiceOptions): TokenService {
   assertOptions(options);
-  const authentication = clientAuthentication(options.clientAuth ?? { method: 'none' });
+  const { clientId, clientAuth = { method: 'none' }, dialect, retry = {} } = options;
+  const omitsClientId = dialect?.omitsClientId;
+  const authentication = createClientAuthentication(clientAuth, clientId, { omitsClientId });
+  const origin = originOf(options);
+  const breaker = createBreaker(options.breaker ?? {}, origin);
   let known: oauth.AuthorizationServer | undefined = staticServer(options);
   let pending: Promise<oauth.AuthorizationServer> | undefined;
   const server = async (): Promise<oauth.AuthorizationServer> => {
     if (known) return known;
-    pending ??= discoverMetadata(options, requestFetch(options))
+    const send = bounded(options, authentication);
+    const careful: FetchLike = (url, init) =>
+      withRetry(() => breaker.run(() => send(url, init)), retry, undefined);
+    const mtls = authentication.fetch !== undefined;
+    pending ??= discoverMetadata({ ...options, mtls }, careful)
       .then((found) => {
         known = found;
         return found;
@@ -77,62 +95,113 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
     return pending;
   };
   const service: TokenService = Object.freeze({
-    clientId: options.clientId,
+    id: randomUUID(),
+    clientId,
+    dialect: dialect?.name,
+    get issuer() {
+      return options.issuer ?? (options.tokenEndpoint === undefined ? known?.issuer : undefined);
+    },
     get tokenEndpoint() {
       return known?.token_endpoint;
     },
+    get breaker() {
+      return breaker.state;
+    },
     discover: async () => (await server()).token_endpoint as string,
   });
-  internals.set(service, { authentication, options, server });
+  // The certificate is shown by the connection, so whoever makes that must have it.
+  if (options.fetch && authentication.fetch) {
+    throw new TypeError(
+      `"fetch" cannot be set with "clientAuth.method" ${clientAuth.method}, which has its own`,
+    );
+  }
+  internals.set(service, { authentication, options, breaker, origin, server });
   return service;
 }
 
 /**
- * Posts a grant to the token endpoint with this client's authentication.
+ * Posts a grant to the token endpoint with this client's authentication, again as long as that can help.
  *
  * @returns the response with its body read and bounded, whatever its status
  */
 export async function tokenRequest(
   service: TokenService,
   grantType: string,
-  options: { readonly parameters: URLSearchParams; readonly signal?: AbortSignal | undefined },
+  request: { readonly parameters: URLSearchParams; readonly signal?: AbortSignal | undefined },
 ): Promise<Response> {
-  const { authentication, options: setting, server } = serviceInternals(service);
-  options.signal?.throwIfAborted();
-  const as = await abortable(server(), options.signal);
-  return oauth.genericTokenEndpointRequest(
-    as,
-    { client_id: service.clientId },
-    authentication,
-    grantType,
-    options.parameters,
-    {
-      [oauth.customFetch]: requestFetch(setting, options.signal),
-      // secureUrl() has decided already; here the library must not decide differently for loopback.
-      [oauth.allowInsecureRequests]: true,
-    },
-  );
+  const { authentication, options, breaker, server } = serviceInternals(service);
+  const { parameters, signal } = request;
+  signal?.throwIfAborted();
+  const as = await abortable(server(), signal);
+  // Each try authenticates anew: an assertion may be used once only, and a secret may have been rotated.
+  const send = (): Promise<Response> =>
+    oauth.genericTokenEndpointRequest(
+      as,
+      { client_id: service.clientId },
+      (...request) => authentication.authenticate(...request, signal),
+      grantType,
+      parameters,
+      {
+        [oauth.customFetch]: bounded(options, authentication, signal),
+        // secureUrl() has decided already; here the library must not decide differently for loopback.
+        [oauth.allowInsecureRequests]: true,
+      },
+    );
+  // Who waits for another's trial must be free to leave.
+  return withRetry(() => abortable(breaker.run(send), signal), options.retry ?? {}, signal);
 }
 
-/** Validates the form of a 200 answer of the token endpoint (RFC 6749 section 5.1). */
+/**
+ * Validates the form of a 200 answer of the token endpoint (RFC 6749 section 5.1).
+ *
+ * @param requestedTokenType - an ID-JAG is no access token, so its `token_type` is `N_A` (RFC 8693 section 2.2.1)
+ */
 export async function processTokenResponse(
   service: TokenService,
   response: Response,
+  requestedTokenType?: string,
 ): Promise<oauth.TokenEndpointResponse> {
   const as = await serviceInternals(service).server();
   const answer = await oauth.processGenericTokenEndpointResponse(
     as,
     { client_id: service.clientId },
-    response,
+    await withoutIdToken(response),
+    { recognizedTokenTypes: { n_a: () => {} } },
   );
   // The library lower-cases it, and takes DPoP too; but no proof was sent, so such a token could not be used.
-  if (answer.token_type !== 'bearer') throw new TypeError('"token_type" is not Bearer');
+  const wanted = requestedTokenType === TOKEN_TYPE.idJag ? 'n_a' : 'bearer';
+  if (answer.token_type !== wanted) throw new TypeError(`"token_type" is not ${wanted}`);
   return answer;
 }
 
-/** What was or could have been sent to the STS in confidence, as it reads on the wire. */
+/** An ID token may come along (scope `openid`). Nobody reads it, so what is wrong with it must not decide. */
+async function withoutIdToken(response: Response): Promise<Response> {
+  const text = await response.text();
+  const { status, headers } = response;
+  try {
+    const { id_token: _, ...rest } = JSON.parse(text) as Record<string, unknown>;
+    if (_ !== undefined) return new Response(JSON.stringify(rest), { status, headers });
+  } catch {}
+  return new Response(text, { status, headers });
+}
+
+/** What was sent to the STS in confidence, as it reads on the wire. */
 export function confidentialValues(service: TokenService): readonly string[] {
-  return clientSecrets(serviceInternals(service).options.clientAuth, service.clientId);
+  return serviceInternals(service).authentication.sent();
+}
+
+/** How the STS differs from RFC 8693, if it does. */
+export function dialectOf(service: TokenService): Dialect | undefined {
+  return serviceInternals(service).options.dialect;
+}
+
+/** Calls back, with the origin of the STS, when its breaker changes. Returns the way to stop. */
+export function watchBreaker(
+  service: TokenService,
+  listener: (state: BreakerState, sts: string) => void,
+): () => void {
+  const { breaker, origin } = serviceInternals(service);
+  return breaker.onChange((state) => listener(state, origin));
 }
 
 /** @throws TypeError unless `service` comes from {@link createTokenService} */
@@ -146,16 +215,27 @@ function serviceInternals(service: TokenService): Internals {
   return found;
 }
 
-function requestFetch(options: TokenServiceOptions, signal?: AbortSignal): FetchLike {
-  const fetchLike: FetchLike = options.fetch ?? ((url, init) => fetch(url, init));
+function bounded(
+  options: TokenServiceOptions,
+  authentication: ClientAuthentication,
+  signal?: AbortSignal,
+): FetchLike {
+  const send: FetchLike = options.fetch ?? authentication.fetch ?? ((url, init) => fetch(url, init));
   const { timeoutMs = 10_000, maxResponseBytes: maxBytes = 1_048_576 } = options;
-  return boundedFetch({ fetch: fetchLike, timeoutMs, maxBytes, signal });
+  return boundedFetch({ fetch: send, timeoutMs, maxBytes, signal });
+}
+
+/** Where tokens are sent in the end: metadata can name no other host. */
+function originOf({ tokenEndpoint, metadataUrl, issuer = '', host }: TokenServiceOptions): string {
+  const url = new URL(tokenEndpoint ?? metadataUrl ?? issuer);
+  return `${url.protocol}//${host ?? url.host}`;
 }
 
 function staticServer(options: TokenServiceOptions): oauth.AuthorizationServer | undefined {
   if (options.tokenEndpoint === undefined) return undefined;
   const endpoint = endpointUrl(options.tokenEndpoint, '"tokenEndpoint"', options);
-  return { issuer: options.issuer ?? endpoint.origin, token_endpoint: endpoint.href };
+  // Without an issuer an assertion is for the endpoint (RFC 7523 section 3).
+  return { issuer: options.issuer ?? endpoint.href, token_endpoint: endpoint.href };
 }
 
 function assertOptions(options: TokenServiceOptions): void {
@@ -169,8 +249,14 @@ function assertOptions(options: TokenServiceOptions): void {
     timeoutMs: 'positive?',
     maxResponseBytes: 'positive?',
     dangerouslyAllowInsecureHttp: 'boolean?',
+    dialect: 'object?',
+    retry: 'object?',
+    breaker: 'object?',
     fetch: 'function?',
   });
+  if (options.dialect) checkDialect(options.dialect);
+  checkRetry(options.retry ?? {});
+  checkBreaker(options.breaker ?? {});
   if (
     options.issuer === undefined &&
     options.metadataUrl === undefined &&

@@ -1,14 +1,19 @@
 import { inspect } from 'node:util';
 
-/** Token type identifiers of RFC 8693 section 3. */
+/** Token type identifiers of RFC 8693 section 3, and one that builds on it. */
 export const TOKEN_TYPE = {
   accessToken: 'urn:ietf:params:oauth:token-type:access_token',
   idToken: 'urn:ietf:params:oauth:token-type:id_token',
   jwt: 'urn:ietf:params:oauth:token-type:jwt',
+  /** Identity Assertion JWT Authorization Grant (draft-ietf-oauth-identity-assertion-authz-grant section 3). */
+  idJag: 'urn:ietf:params:oauth:token-type:id-jag',
 } as const;
 
 /** `grant_type` of a token exchange, RFC 8693 section 2.1. */
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** `grant_type` of a JWT as authorization grant, RFC 7523 section 2.1. */
+export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 /** What a token consists of: printable ASCII without spaces, so that it breaks no header and no form. */
 export const PRINTABLE: RegExp = /^[\x21-\x7e]+$/;

@@ -1,11 +1,16 @@
 import type { TokenClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
 import type { IssuedToken } from './issued-token.ts';
-import type { ResolvedTarget } from './target.ts';
+import { isIdJag } from './profiles/id-jag.ts';
+import { profileOf, requestDialectOf, requestedTokenTypeOf } from './profiles/profile-of.ts';
+import type { Check, ResolvedTarget } from './target.ts';
+import type { TokenService } from './token-service-handle.ts';
 import { TOKEN_TYPE } from './token-types.ts';
 
 /** What a token was asked for; an issued token is held against it. */
 export interface Expectation {
+  /** Where it was asked for. */
+  readonly service: TokenService;
   /** What it was asked for. */
   readonly target: ResolvedTarget;
   /** Claims of the subject token; without `sub` (opaque) the subject cannot be compared. */
@@ -14,33 +19,52 @@ export interface Expectation {
   readonly actor: { readonly sub?: string | undefined } | undefined;
   /** Current time, in milliseconds since the epoch. */
   readonly now: number;
-  /** Whether a token that is not a JWT is taken unchecked. */
-  readonly allowOpaque: boolean;
 }
 
 /**
- * Checks that the STS issued what was asked: an STS can answer 200 and ignore the audience. Strict.
+ * Checks that the STS issued what was asked: an STS can answer 200 and ignore the audience. Strict; what is not checked,
+ * the target says (`allowOpaqueIssued`, `unchecked`), or the dialect and the profile, where a check could never hold.
  *
  * @throws OnbehalfError `issued_token_rejected` that names the check, never the token
  */
 export function verifyIssuedToken(token: IssuedToken, expected: Expectation): void {
-  assertType(token.issuedTokenType, expected.target.requestedTokenType);
-  assertScope(token.scope, expected.target.scopes);
+  const { service, target, subject, actor } = expected;
+  const profile = profileOf(service, target);
+  const byDesign = [...(profile.unchecked ?? []), ...(requestDialectOf(service, target)?.unchecked ?? [])];
+  const left = new Set<Check>([...target.unchecked, ...byDesign]);
+  assertType(token.issuedTokenType, requestedTokenTypeOf(service, target));
+  // An ID token or an access token must not pass as one.
+  if (target.requestedTokenType === TOKEN_TYPE.idJag && !isIdJag(token.accessToken)) {
+    throw rejected('it is no ID-JAG: its "typ" is not oauth-id-jag+jwt');
+  }
+  const scopes = grantableScopes(expected);
+  if (!left.has('scope')) assertScope(token.scope, scopes);
   const { claims } = token;
   if (claims === undefined) {
-    if (expected.allowOpaque) return;
+    if (target.allowOpaqueIssued) return;
     throw rejected(
-      'it is not a JWT, so nothing in it can be checked; set allowOpaqueIssued if that is by design',
+      'it is not a JWT, so nothing in it can be checked; set allowOpaqueIssued of the target if that is by design',
     );
   }
-  assertAudience(claims, expected.target);
-  assertScope(claims.scope, expected.target.scopes);
-  if (expected.subject.sub !== undefined && claims.sub !== expected.subject.sub) {
-    throw rejected('its "sub" is not the subject that was sent');
-  }
-  if (expected.actor) assertActor(claims, expected.actor);
-  if (claims.exp !== undefined && !(claims.exp > expected.now)) throw rejected('it has already expired');
+  assertTimes(claims, expected.now);
+  assertAudience(claims, profile.audiences?.(target) ?? defaultAudiences(target), target, left);
+  if (!left.has('scope')) assertScope(claims.scope, scopes);
+  if (!left.has('subject')) assertSubject(claims, subject, profile.subjectClaim ?? 'sub');
+  if (actor && !left.has('actor')) assertActor(claims, actor);
 }
+
+/** Scopes that the token may have; `undefined`: any. */
+function grantableScopes({ service, target }: Expectation): readonly string[] | undefined {
+  const { grantedScopes } = profileOf(service, target);
+  // Without a scope asked, the STS decides (RFC 6749 section 3.3).
+  if (target.scopes.length === 0) return undefined;
+  if (grantedScopes) return grantedScopes(target.scopes);
+  return [...target.scopes, ...(requestDialectOf(service, target)?.addedScopes ?? [])];
+}
+
+const defaultAudiences = ({ audiences, resources }: ResolvedTarget): readonly string[] =>
+  // With an audience asked, a resource may be represented by it (RFC 8707 section 2); alone it must be there itself.
+  audiences.length > 0 ? audiences : resources;
 
 function assertType(issued: string, requested: string | undefined): void {
   const usable: readonly string[] =
@@ -48,18 +72,38 @@ function assertType(issued: string, requested: string | undefined): void {
   if (!usable.includes(issued)) throw rejected('its "issued_token_type" is not the requested one');
 }
 
-function assertAudience(claims: TokenClaims, target: ResolvedTarget): void {
-  // With an audience asked, a resource may be represented by it (RFC 8707 section 2); alone it must be there itself.
-  const wanted = target.audiences.length > 0 ? target.audiences : target.resources;
-  if (!wanted.every((value) => claims.aud.includes(value))) {
+function assertTimes({ exp }: TokenClaims, now: number): void {
+  // NaN, which is no time, is not after now either.
+  if (exp !== undefined && !(exp > now)) throw rejected('it has already expired');
+}
+
+function assertAudience(
+  { aud }: TokenClaims,
+  wanted: readonly string[],
+  { audiences, resources }: ResolvedTarget,
+  left: ReadonlySet<Check>,
+): void {
+  if (!left.has('audience') && !wanted.every((value) => aud.includes(value))) {
     throw rejected('its "aud" does not hold the audience that was asked for');
+  }
+  if (left.has('audience') || left.has('other_audiences') || wanted.length === 0) return;
+  // One more audience is one more server that could use the token elsewhere.
+  if (aud.some((value) => !audiences.includes(value) && !resources.includes(value))) {
+    throw rejected('its "aud" holds an audience that was not asked for; see "other_audiences" of the target');
   }
 }
 
-function assertScope(granted: string | undefined, asked: readonly string[]): void {
-  if (granted === undefined || asked.length === 0) return;
+function assertScope(granted: string | undefined, asked: readonly string[] | undefined): void {
+  if (granted === undefined || asked === undefined) return;
   const wider = granted.split(' ').some((value) => value !== '' && !asked.includes(value));
   if (wider) throw rejected('its scope is wider than what was asked for');
+}
+
+function assertSubject(claims: TokenClaims, subject: TokenClaims, by: 'sub' | 'oid'): void {
+  const claim = subject[by] === undefined ? 'sub' : by;
+  if (subject[claim] !== undefined && claims[claim] !== subject[claim]) {
+    throw rejected(`its "${claim}" is not that of the subject that was sent`);
+  }
 }
 
 function assertActor(claims: TokenClaims, actor: { readonly sub?: string | undefined }): void {

@@ -44,6 +44,8 @@ export function delegatedFetch(
 ): DelegatedFetch {
   return async (input, given) => {
     const { url, init } = await asUrlAndInit(input, given);
+    // Before a token is asked for: a request that is not sent needs none.
+    server.assertPinned(url);
     const caller = delegation();
     if (!caller) {
       const message = `nobody is known on whose behalf to call ${server.name}: call it inside runAs(delegation, ...)`;

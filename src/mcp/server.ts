@@ -44,6 +44,8 @@ export interface McpServer {
   readonly headers: () => readonly (readonly [string, string])[];
   /** A digest, equal only for servers with the same URL, target and header fields, and no `fetch` of their own. */
   readonly id: string;
+  /** Throws OnbehalfError `url_not_pinned` for a URL that is not the server's own. */
+  readonly assertPinned: (to: string) => void;
   /** Sends a request to this server and nowhere else; see {@link defineMcpServer}. */
   readonly fetch: FetchLike;
 }
@@ -67,6 +69,7 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     headers: () => headers,
     // Two functions that send are two servers, for all we know.
     id: digest([url.href, target, headers, options.fetch && randomUUID()]),
+    assertPinned: (to: string) => assertPinned(url, new URL(to)),
     fetch: async (to: string, init: RequestInit) => {
       assertPinned(url, new URL(to));
       const fields = layerHeaders(headers, init.headers as HeaderFields);

@@ -120,7 +120,8 @@ test.each<Fault>([
   async (fault) => {
     const sts = await startSts();
     const tokenService = serviceOf(sts);
-    const broker = closedAtEnd(createBroker({ tokenService, actor: clientCredentialsActor(tokenService) }));
+    const actor = clientCredentialsActor(tokenService);
+    const broker = closedAtEnd(createBroker({ tokenService, actor, refusalTtlMs: 0 }));
     const subjectToken = await sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId });
     const run = broker.begin({ subjectToken });
     const target = { audience: 'calendar', scope: 'read' };
@@ -137,12 +138,13 @@ test.each<Fault>([
 
 test('an opaque token is kept for the short default where it was allowed', async () => {
   const clock = createClock();
-  const { broker, sts, begin } = await startBroker({ allowOpaqueIssued: true, now: clock.now });
+  const { broker, sts, begin } = await startBroker({ now: clock.now });
   const run = begin('alice');
   sts.inject({ kind: 'opaque', times: 2 });
-  const token = await broker.token(run, 'calendar');
+  const target = { audience: 'calendar', allowOpaqueIssued: true };
+  const token = await broker.token(run, target);
   expect(token.claims).toBeUndefined();
-  expect(await broker.token(run, 'calendar')).toBe(token);
+  expect(await broker.token(run, target)).toBe(token);
 });
 
 test('the broker reads the system clock when none is given', async () => {

@@ -5,6 +5,7 @@ import type { BrokerOptions } from '../../src/broker/types.ts';
 import { resolveTarget } from '../../src/core/target.ts';
 import { createTokenService } from '../../src/core/token-service.ts';
 import { TOKEN_TYPE } from '../../src/core/token-types.ts';
+import { createMemorySharedStore } from '../contract/memory-shared-store.ts';
 import { startBroker, startPlainBroker } from '../support/broker.ts';
 import { createClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
@@ -28,6 +29,11 @@ test('beginning a run exchanges nothing; the first token does, the next ones do 
     failures: 0,
     hits: 1,
     joined: 0,
+    shared: 0,
+    refreshes: 0,
+    refused: 0,
+    store: 'none',
+    breaker: 'closed',
   });
 });
 
@@ -186,6 +192,18 @@ test.each<[string, object]>([
   ['"maxRunMs"', { maxRunMs: Number.POSITIVE_INFINITY }],
   ['"maxEntries"', { maxEntries: 0 }],
   ['"maxRuns"', { maxRuns: '10' }],
+  ['"deadlineMs"', { deadlineMs: 0 }],
+  // A timer takes no more, and would be over at once.
+  ['"deadlineMs"', { deadlineMs: 2 ** 31 }],
+  ['"storeTimeoutMs"', { storeTimeoutMs: 2 ** 31 }],
+  ['"refusalTtlMs"', { refusalTtlMs: -1 }],
+  ['"refreshAhead"', { refreshAhead: 'yes' }],
+  ['"store"', { store: true, retention: 'subject' }],
+  ['"store" needs "retention"', { store: createMemorySharedStore() }],
+  ['"store" needs "retention"', { store: createMemorySharedStore(), retention: 'run' }],
+  ['"storeTimeoutMs"', { storeTimeoutMs: 0 }],
+  ['"observer"', { observer: () => {} }],
+  ['"onExchange"', { onExchange: () => {} }],
 ])('a wrong %s is found when the broker is made', (name, options) => {
   const tokenService = createTokenService({
     tokenEndpoint: 'https://sts.example.com/token',

@@ -98,7 +98,7 @@ describe('an actor token', () => {
       return fakeJwt({ sub: 'agent', iss: 'https://sts.example.com', exp: seconds(clock.now()) + 3600 });
     };
     const sts = await startLoopback(always({ error }, { status: 400 }));
-    const broker = brokerAt(sts, () => ({ actor, now: clock.now }));
+    const broker = brokerAt(sts, () => ({ actor, now: clock.now, refusalTtlMs: 0 }));
     const alice = broker.begin({ subjectToken: subjectJwt('alice') });
     return {
       advance: clock.advance,

@@ -36,6 +36,8 @@ const parts: fc.Arbitrary<KeyParts> = fc.record({
   resources: list,
   scopes: list,
   requestedTokenType: fc.option(tricky, { nil: undefined }),
+  authorizationServer: list,
+  unchecked: list,
 });
 
 const NAMES = Object.keys(fc.sample(parts, 1)[0] ?? {}) as (keyof KeyParts)[];
@@ -102,6 +104,8 @@ const ONE: KeyParts = {
   resources: [],
   scopes: [],
   requestedTokenType: undefined,
+  authorizationServer: [],
+  unchecked: [],
 };
 
 test('no choice of values makes two lists read the same', () => {
@@ -130,9 +134,11 @@ test('no choice of values makes two lists read the same', () => {
     keyring.key({ ...ONE, audiences: values }),
     keyring.key({ ...ONE, resources: values }),
     keyring.key({ ...ONE, scopes: values }),
+    keyring.key({ ...ONE, authorizationServer: values }),
+    keyring.key({ ...ONE, unchecked: values }),
   ]);
-  // The three empty lists are the same request.
-  expect(new Set(keys).size).toBe(keys.length - 2);
+  // The five empty lists are the same request.
+  expect(new Set(keys).size).toBe(keys.length - 4);
 });
 
 test('all short lists over the characters that separate have different digests', () => {

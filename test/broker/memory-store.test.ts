@@ -1,48 +1,48 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMemoryStore } from '../../src/broker/memory-store.ts';
-import { type IssuedToken, issuedToken } from '../../src/core/issued-token.ts';
+import { createMemoryStore, type KeptToken } from '../../src/broker/memory-store.ts';
+import { issuedToken } from '../../src/core/issued-token.ts';
 
-const token = (name: string): IssuedToken =>
-  issuedToken(name, { issuedTokenType: '', expiresInMs: undefined, scope: undefined, claims: undefined });
+const kept = (name: string, usableUntil: number): KeptToken => {
+  const facts = { issuedTokenType: '', expiresInMs: undefined, scope: undefined, claims: undefined };
+  return { token: issuedToken(name, facts), usableUntil, refreshAt: Number.POSITIVE_INFINITY };
+};
 
 test('a token is there until its time is over, to the millisecond', () => {
   const store = createMemoryStore(10);
-  store.set('key', token('one'), 100);
-  expect(store.get('key', 99)?.accessToken).toBe('one');
+  store.set('key', kept('one', 100));
+  expect(store.get('key', 99)?.token.accessToken).toBe('one');
   expect(store.get('key', 100)).toBeUndefined();
   expect(store.size).toBe(0);
 });
 
 test('the least recently used goes first', () => {
   const store = createMemoryStore(2);
-  store.set('a', token('a'), 100);
-  store.set('b', token('b'), 100);
+  store.set('a', kept('a', 100));
+  store.set('b', kept('b', 100));
   store.get('a', 0);
-  store.set('c', token('c'), 100);
-  expect([store.get('a', 0), store.get('b', 0), store.get('c', 0)].map((one) => one?.accessToken)).toEqual([
-    'a',
-    undefined,
-    'c',
-  ]);
+  store.set('c', kept('c', 100));
+  expect(
+    [store.get('a', 0), store.get('b', 0), store.get('c', 0)].map((one) => one?.token.accessToken),
+  ).toEqual(['a', undefined, 'c']);
 });
 
 test('replacing a token takes no other one’s place', () => {
   const store = createMemoryStore(2);
-  store.set('a', token('a'), 100);
-  store.set('b', token('b'), 100);
-  store.set('b', token('c'), 100);
-  expect(store.get('a', 0)?.accessToken).toBe('a');
-  expect(store.get('b', 0)?.accessToken).toBe('c');
+  store.set('a', kept('a', 100));
+  store.set('b', kept('b', 100));
+  store.set('b', kept('c', 100));
+  expect(store.get('a', 0)?.token.accessToken).toBe('a');
+  expect(store.get('b', 0)?.token.accessToken).toBe('c');
 });
 
 test('a sweep takes what is over and leaves the rest', () => {
   const store = createMemoryStore(10);
-  store.set('a', token('a'), 100);
-  store.set('b', token('b'), 101);
+  store.set('a', kept('a', 100));
+  store.set('b', kept('b', 101));
   store.sweep(100);
   expect(store.size).toBe(1);
-  expect(store.get('b', 100)?.accessToken).toBe('b');
+  expect(store.get('b', 100)?.token.accessToken).toBe('b');
 });
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
@@ -66,14 +66,14 @@ test('it does what a plain list does that is searched from end to end, and is ne
         const found = list.find((entry) => entry.key === key);
         const others = list.filter((entry) => entry.key !== key);
         if (kind === 'set') {
-          store.set(key, token(`${index}`), now + value);
+          store.set(key, kept(`${index}`, now + value));
           list = [
             ...others.slice(Math.max(0, others.length - max + 1)),
             { key, name: `${index}`, until: now + value },
           ];
         } else if (kind === 'get') {
           const usable = found !== undefined && found.until > now;
-          expect(store.get(key, now)?.accessToken).toBe(usable ? found.name : undefined);
+          expect(store.get(key, now)?.token.accessToken).toBe(usable ? found.name : undefined);
           list = usable ? [...others, found] : others;
         } else if (kind === 'delete') {
           store.delete(key);

@@ -7,7 +7,7 @@ import { isOnbehalfError } from '../../src/core/errors.ts';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import type { IssuedToken } from '../../src/core/issued-token.ts';
 import { resolveTarget, type Target } from '../../src/core/target.ts';
-import type { TokenService } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { type SecurityToken, securityToken } from '../../src/core/token-types.ts';
 import { AGENT, serviceOf, startSts } from '../support/sts.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type TtlFacts, usableUntil } from '../../src/broker/ttl.ts';
+import { refreshTime, type TtlFacts, usableUntil } from '../../src/broker/ttl.ts';
 
 const NOW = 1_800_000_000_000;
 const facts = (more: Partial<TtlFacts> = {}): TtlFacts => ({
@@ -85,4 +85,34 @@ test.each<[string, Partial<TtlFacts>, number]>([
   ['nothing, with a margin of zero', { expiresInMs: 20_000, marginMs: 0 }, 20_000],
 ])('the lifetime is limited by %s', (_what, more, expected) => {
   expect(usableUntil(facts(more)) - NOW).toBe(expected);
+});
+
+test('a token is made anew in the last 20 to 30 percent of the time that it is usable', () => {
+  fc.assert(
+    fc.property(anyFacts, (given) => {
+      const [until, time] = [usableUntil(given), refreshTime(given)];
+      fc.pre(until > NOW && time !== Number.POSITIVE_INFINITY);
+      const span = until - NOW;
+      expect(time).toBeGreaterThanOrEqual(NOW + span * 0.7 - 0.001);
+      expect(time).toBeLessThanOrEqual(NOW + span * 0.8 + 0.001);
+    }),
+  );
+});
+
+test('a token is never made anew when the end of the subject is the end of the token', () => {
+  fc.assert(
+    fc.property(anyFacts, (given) => {
+      const { subjectExp } = given;
+      const alone = usableUntil({ ...given, subjectExp: undefined, marginMs: 0 });
+      expect(refreshTime(given) === Number.POSITIVE_INFINITY).toBe(
+        subjectExp !== undefined && subjectExp <= alone,
+      );
+    }),
+  );
+});
+
+test('tokens that were made together are not all made anew together', () => {
+  const times = Array.from({ length: 200 }, () => refreshTime(facts({ expiresInMs: 300_000 })) - NOW);
+  expect(Math.min(...times)).toBeLessThan(0.73 * 290_000);
+  expect(Math.max(...times)).toBeGreaterThan(0.77 * 290_000);
 });

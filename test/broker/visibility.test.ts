@@ -11,7 +11,7 @@ import { AGENT, serviceOf, startSts } from '../support/sts.ts';
 async function startDelegating() {
   const tokens: string[] = [];
   const sts = await startSts({ onToken: (token) => tokens.push(token) });
-  const tokenService = serviceOf(sts);
+  const tokenService = serviceOf(sts, { retry: { attempts: 1 } });
   const broker = closedAtEnd(createBroker({ tokenService, actor: clientCredentialsActor(tokenService) }));
   const subjectToken = await sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId });
   const run = broker.begin({ subjectToken, session: 'session' });

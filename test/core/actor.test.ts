@@ -42,6 +42,18 @@ test('audience, resource and scope are asked for in their order, and nothing whe
   ]);
 });
 
+test('the lifetime that the STS names goes with the token, for one that does not tell it itself', async () => {
+  const sts = await startPlainSts();
+  const lifetime = async (more: object): Promise<number | undefined> => {
+    sts.handle((_request, response) =>
+      json(response, { access_token: 'opaque', token_type: 'Bearer', ...more }),
+    );
+    return ((await clientCredentialsActor(sts.service)({})) as SecurityToken).expiresInMs;
+  };
+  expect(await lifetime({ expires_in: 90 })).toBe(90_000);
+  expect(await lifetime({})).toBeUndefined();
+});
+
 test('every call asks again: who keeps the token is not the business of the source', async () => {
   const sts = await startSts();
   const source = clientCredentialsActor(serviceOf(sts));

@@ -10,6 +10,7 @@ test('an error says what happened, what can be done and what led to it', () => {
     status: 400,
     oauthError: 'invalid_target',
     retryAfterMs: 5,
+    claimsChallenge: '{"access_token":{}}',
     cause,
   });
   expect(error).toBeInstanceOf(Error);
@@ -21,6 +22,7 @@ test('an error says what happened, what can be done and what led to it', () => {
     status: 400,
     oauthError: 'invalid_target',
     retryAfterMs: 5,
+    claimsChallenge: '{"access_token":{}}',
     cause,
   });
   expect(String(error)).toBe('OnbehalfError: it failed');
@@ -35,6 +37,7 @@ test.each<[FailureClass, boolean]>([
   ['reauthentication_required', false],
 ])('of the class %s a later try can succeed: %s', (failure, retryable) => {
   expect(new OnbehalfError('sts_error', 'x', { failure }).retryable).toBe(retryable);
+  expect(new OnbehalfError('sts_error', 'x', { failure, retryable: !retryable }).retryable).toBe(!retryable);
 });
 
 test('an error of another copy of this package is told by its shape, others are not', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import { resolveTarget } from '../../src/core/target.ts';
 import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { failureOf } from '../support/failure.ts';
 import { expectNoLeak } from '../support/leaks.ts';
@@ -10,6 +11,8 @@ import { always, type Handler, json, startLoopback } from '../support/loopback.t
 import { startPlainSts, subjectJwt } from '../support/sts.ts';
 
 describe('the metadata URL', () => {
+  const serviceAt = (metadataUrl: string): TokenService =>
+    createTokenService({ metadataUrl, clientId: 'agent', retry: { attempts: 1 } });
   const SECRET = 'key-of-the-tenant';
   const elsewhere = { issuer: 'https://sts.example.com', token_endpoint: 'https://evil.example.com/token' };
   const answers: readonly [string, Handler][] = [
@@ -23,7 +26,7 @@ describe('the metadata URL', () => {
   test.each(answers)('%s shows in the error, but not its query string', async (_what, answer) => {
     const { origin } = await startLoopback(answer);
     const metadataUrl = `${origin}/.well-known/openid-configuration?api_key=${SECRET}`;
-    const error = await failureOf(createTokenService({ metadataUrl, clientId: 'agent' }).discover());
+    const error = await failureOf(serviceAt(metadataUrl).discover());
     expect(error.code).toBe('sts_metadata_invalid');
     expect(error.message).toContain(`${origin}/.well-known/openid-configuration`);
     expectNoLeak(error, [SECRET, 'api_key']);
@@ -33,7 +36,7 @@ describe('the metadata URL', () => {
     const gone = await startLoopback((_request, response) => json(response, {}));
     await gone.close();
     const metadataUrl = `${gone.origin}/metadata?api_key=${SECRET}`;
-    const error = await failureOf(createTokenService({ metadataUrl, clientId: 'agent' }).discover());
+    const error = await failureOf(serviceAt(metadataUrl).discover());
     expect(error.code).toBe('sts_unreachable');
     expectNoLeak(error, [SECRET, 'api_key']);
   });

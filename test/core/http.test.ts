@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { describe, expect, test } from 'vitest';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
+import { boundedFetch, type FetchLike } from '../../src/core/http.ts';
 import { resolveTarget } from '../../src/core/target.ts';
-import { createTokenService, type TokenService } from '../../src/core/token-service.ts';
+import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import type { DevelopmentSts, Fault } from '../../src/sts/index.ts';
 import { failureOf, thrownBy } from '../support/failure.ts';
@@ -19,6 +22,10 @@ async function exchange(
   const response = await exchangeRequest(service, parameters, { signal });
   return processExchangeResponse(service, response, parameters);
 }
+
+/** Tried once, so that a failure is told as soon as it is there. */
+const serviceAt = (tokenEndpoint: string, options: Partial<TokenServiceOptions> = {}): TokenService =>
+  createTokenService({ tokenEndpoint, clientId: 'agent', retry: { attempts: 1 }, ...options });
 
 const mint = (sts: DevelopmentSts) => sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId });
 
@@ -43,7 +50,8 @@ test.each<[Fault, object]>([
   'a real authorization server with the fault %j fails in its own way, and works again',
   async (fault, expected) => {
     const sts = await startSts();
-    const service = serviceOf(sts, { timeoutMs: fault.kind === 'latency' ? 150 : 5000 });
+    const timeoutMs = fault.kind === 'latency' ? 150 : 5000;
+    const service = serviceOf(sts, { timeoutMs, retry: { attempts: 1 } });
     const token = await mint(sts);
     // So that the little time of the slow one is spent on the exchange alone.
     await exchange(service, { token });
@@ -59,7 +67,7 @@ test.each<[Fault, object]>([
 test('an STS that is not there is named with the reason, and may be there later', async () => {
   const server = await startLoopback(never);
   await server.close();
-  const service = createTokenService({ tokenEndpoint: `${server.origin}/token`, clientId: 'agent' });
+  const service = serviceAt(`${server.origin}/token`);
   const token = subjectJwt('alice');
   const error = await failureOf(exchange(service, { token }));
   expect(error).toMatchObject({ code: 'sts_unreachable', failure: 'unavailable', retryable: true });
@@ -69,7 +77,7 @@ test('an STS that is not there is named with the reason, and may be there later'
 });
 
 test('an answer that begins and does not end is given up in time', async () => {
-  const sts = await startPlainSts(undefined, { timeoutMs: 50 });
+  const sts = await startPlainSts(undefined, { timeoutMs: 50, retry: { attempts: 1 } });
   sts.handle((_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).write('{"access_token":');
   });
@@ -143,11 +151,7 @@ test('what a fetch of the user throws is not passed on', async () => {
   const fetchLike = async (_url: string, init: RequestInit) => {
     throw Object.assign(new Error(`failed to send ${init.body}`), { request: init });
   };
-  const service = createTokenService({
-    tokenEndpoint: 'https://sts.example.com/token',
-    clientId: 'agent',
-    fetch: fetchLike,
-  });
+  const service = serviceAt('https://sts.example.com/token', { fetch: fetchLike });
   const error = await failureOf(exchange(service, { token }));
   expect(error.code).toBe('sts_unreachable');
   expect(error.message).toBe('the STS at https://sts.example.com could not be reached');
@@ -166,7 +170,12 @@ test('a caller that has left already makes no request', async () => {
 
 test('a caller that leaves during discovery leaves at once, for its own reason, and others stay', async () => {
   const server = await startLoopback(never);
-  const service = createTokenService({ issuer: server.origin, clientId: 'agent', timeoutMs: 10_000 });
+  const service = createTokenService({
+    issuer: server.origin,
+    clientId: 'agent',
+    timeoutMs: 10_000,
+    retry: { attempts: 1 },
+  });
   const controller = new AbortController();
   const leaving = thrownBy(exchange(service, { signal: controller.signal }));
   const staying = failureOf(service.discover());
@@ -203,4 +212,73 @@ test('a caller that leaves in the middle of the answer leaves for its own reason
   });
   expect(await thrownBy(exchange(sts.service, { signal: controller.signal }))).toBe(REASON);
   await sts.cutOff(1);
+});
+
+describe('a fetch that does not heed its signal', () => {
+  const deaf: FetchLike = () => new Promise(() => {});
+
+  test('is given up in time', async () => {
+    const service = serviceAt('https://sts.example.com/token', { fetch: deaf, timeoutMs: 30 });
+    const error = await failureOf(exchange(service));
+    expect(error).toMatchObject({ code: 'sts_timeout', failure: 'unavailable' });
+    expect(error.message).toBe('the STS at https://sts.example.com did not answer within 30 ms');
+  }, 5_000);
+
+  test('is given up in time during discovery, too', async () => {
+    const service = createTokenService({
+      ...{ issuer: 'https://sts.example.com', clientId: 'agent', retry: { attempts: 1 } },
+      ...{ fetch: deaf, timeoutMs: 30 },
+    });
+    expect((await failureOf(service.discover())).code).toBe('sts_timeout');
+  }, 5_000);
+
+  test('is given up in time when it is the body that does not end', async () => {
+    const endless = new ReadableStream({ pull: () => new Promise(() => {}) });
+    const fetch: FetchLike = async () => new Response(endless);
+    const service = serviceAt('https://sts.example.com/token', { fetch, timeoutMs: 30 });
+    expect((await failureOf(exchange(service))).code).toBe('sts_timeout');
+  }, 5_000);
+
+  test('lets a caller leave at once, for its own reason', async () => {
+    const service = serviceAt('https://sts.example.com/token', { fetch: deaf });
+    const controller = new AbortController();
+    const leaving = thrownBy(exchange(service, { signal: controller.signal }));
+    controller.abort(REASON);
+    expect(await leaving).toBe(REASON);
+  }, 5_000);
+
+  test('and fails when nobody waits any more fails unnoticed', async () => {
+    let fail = (_: Error): void => {};
+    const fetch: FetchLike = () =>
+      new Promise((_, reject) => {
+        fail = reject;
+      });
+    const service = serviceAt('https://sts.example.com/token', { fetch, timeoutMs: 30 });
+    expect((await failureOf(exchange(service))).code).toBe('sts_timeout');
+    // Unhandled, this would end the run.
+    fail(new Error('late'));
+  }, 5_000);
+});
+
+test('for a caller that has left already a fetch of the user is not called', async () => {
+  let calls = 0;
+  const counting: FetchLike = async () => {
+    calls += 1;
+    return new Response('{}');
+  };
+  const signal = AbortSignal.abort(REASON);
+  const send = boundedFetch({ fetch: counting, timeoutMs: 1_000, maxBytes: 1_000, signal });
+  expect(await thrownBy(send('https://sts.example.com/token', {}))).toBe(REASON);
+  expect(calls).toBe(0);
+});
+
+test('a caller whose requests have ended is not listened to any more', async () => {
+  const { signal } = new AbortController();
+  const sts = await startPlainSts();
+  for (const handler of [granting(), always({}, { status: 400 })]) {
+    sts.handle(handler);
+    await exchange(sts.service, { signal }).catch(() => {});
+  }
+  expect(sts.received).toHaveLength(2);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { discoverMetadata, type MetadataOptions } from '../../src/core/metadata.ts';
 import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
 import { failureOf } from '../support/failure.ts';
 import { always, type Handler, json, type Loopback, never, startLoopback } from '../support/loopback.ts';
@@ -25,8 +26,9 @@ const goodAt = (path: string) => (issuer: string) => ({
   [path]: { issuer, token_endpoint: `${issuer}/token` },
 });
 
+/** Tried once, so that a failure is told as soon as it is there. */
 const service = (options: Partial<TokenServiceOptions>) =>
-  createTokenService({ clientId: 'agent', ...options });
+  createTokenService({ clientId: 'agent', retry: { attempts: 1 }, ...options });
 
 const pathsOf = (server: Loopback): string[] => server.received.map(({ path }) => path);
 
@@ -197,7 +199,17 @@ test.each([
 
 test.each<[string, Handler, object]>([
   ['of 500', always({}, { status: 500 }), { failure: 'unavailable', status: 500 }],
-  ['of 503', always({}, { status: 503 }), { failure: 'unavailable', status: 503 }],
+  ['of 503', always({}, { status: 503 }), { failure: 'unavailable', status: 503, retryAfterMs: undefined }],
+  [
+    'of 503 that says when to come back',
+    always({}, { status: 503, headers: { 'retry-after': '60' } }),
+    { failure: 'unavailable', status: 503, retryAfterMs: 60_000 },
+  ],
+  [
+    'of 429 that says when to come back',
+    always({}, { status: 429, headers: { 'retry-after': '60' } }),
+    { failure: 'unavailable', status: 429, retryAfterMs: 60_000 },
+  ],
   ['of 403', always({}, { status: 403 }), { failure: 'misconfigured', status: 403 }],
   ['of 404', always({}, { status: 404 }), { failure: 'misconfigured', status: 404 }],
   [
@@ -297,4 +309,71 @@ test.each<Partial<TokenServiceOptions>>([
     failure: 'misconfigured',
   });
   expect(() => service({ ...options, dangerouslyAllowInsecureHttp: true })).not.toThrow();
+});
+
+describe('RFC 8705 section 5: the metadata of an authorization server with other endpoints for certificates', () => {
+  /** The example that is printed there. */
+  const document = {
+    issuer: 'https://server.example.com',
+    authorization_endpoint: 'https://server.example.com/authz',
+    token_endpoint: 'https://server.example.com/token',
+    introspection_endpoint: 'https://server.example.com/introspect',
+    revocation_endpoint: 'https://server.example.com/revo',
+    jwks_uri: 'https://server.example.com/jwks',
+    response_types_supported: ['code'],
+    response_modes_supported: ['fragment', 'query', 'form_post'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_methods_supported: ['tls_client_auth', 'client_secret_basic', 'none'],
+    tls_client_certificate_bound_access_tokens: true,
+    mtls_endpoint_aliases: {
+      token_endpoint: 'https://mtls.example.com/token',
+      revocation_endpoint: 'https://mtls.example.com/revo',
+      introspection_endpoint: 'https://mtls.example.com/introspect',
+    },
+  };
+  const { issuer } = document;
+  const discover = async (options: Partial<MetadataOptions>, more: object = {}): Promise<unknown> =>
+    (await discoverMetadata({ issuer, ...options }, async () => Response.json({ ...document, ...more })))
+      .token_endpoint;
+
+  test('a client without a certificate goes to the token endpoint', async () => {
+    expect(await discover({})).toBe('https://server.example.com/token');
+    expect(await discover({ mtls: false })).toBe('https://server.example.com/token');
+  });
+
+  test('a client with a certificate goes to the other one, when its host was named', async () => {
+    expect(await discover({ mtls: true, host: 'mtls.example.com' })).toBe('https://mtls.example.com/token');
+    const error = await failureOf(discover({ mtls: true }));
+    expect(error).toMatchObject({ code: 'sts_metadata_invalid', failure: 'misconfigured' });
+    expect(error.message).toContain('mtls.example.com');
+  });
+
+  test('a client with a certificate goes to the other one on the same host', async () => {
+    const mtls_endpoint_aliases = { token_endpoint: 'https://server.example.com/mtls/token' };
+    expect(await discover({ mtls: true }, { mtls_endpoint_aliases })).toBe(
+      'https://server.example.com/mtls/token',
+    );
+  });
+
+  test('a client with a certificate goes to the token endpoint when there is no other', async () => {
+    for (const mtls_endpoint_aliases of [
+      undefined,
+      {},
+      { revocation_endpoint: 'https://mtls.example.com/revo' },
+    ]) {
+      expect(await discover({ mtls: true }, { mtls_endpoint_aliases })).toBe(
+        'https://server.example.com/token',
+      );
+    }
+  });
+
+  test.each([7, '/token', 'http://mtls.example.com/token', ''])(
+    'no token goes to the alias %j',
+    async (alias) => {
+      const mtls_endpoint_aliases = { token_endpoint: alias };
+      const error = await failureOf(discover({ mtls: true, host: undefined }, { mtls_endpoint_aliases }));
+      expect(error.failure).toBe('misconfigured');
+      expect(error.code).toBe(String(alias).startsWith('http:') ? 'insecure_url' : 'sts_metadata_invalid');
+    },
+  );
 });

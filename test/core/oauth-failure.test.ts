@@ -2,10 +2,11 @@ import { generateKeyPair } from 'jose';
 import { afterEach, expect, test, vi } from 'vitest';
 import { clientCredentialsActor } from '../../src/core/actor.ts';
 import type { ClientAuth } from '../../src/core/client-authentication.ts';
+import type { ErrorAnswer } from '../../src/core/dialect.ts';
 import type { OnbehalfError } from '../../src/core/errors.ts';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import { resolveTarget, type Target } from '../../src/core/target.ts';
-import type { TokenService } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { failureOf } from '../support/failure.ts';
 import { fakeJwt } from '../support/jwt.ts';
@@ -31,7 +32,7 @@ const failedExchange = async (
 };
 
 async function failing(handler: Handler, clientAuth?: ClientAuth): Promise<PlainSts> {
-  const sts = await startPlainSts(undefined, { clientAuth });
+  const sts = await startPlainSts(undefined, { clientAuth, retry: { attempts: 1 } });
   sts.handle(handler);
   return sts;
 }
@@ -101,7 +102,7 @@ test.each<[number, string, object]>([
 
 test('a real authorization server that is overloaded says when to come back', async () => {
   const sts = await startSts();
-  const service = serviceOf(sts);
+  const service = serviceOf(sts, { retry: { attempts: 1 } });
   const subject = await sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId });
   sts.inject({ kind: 'status', status: 429, retryAfter: 7 });
   sts.inject({ kind: 'status', status: 503 });
@@ -129,6 +130,39 @@ test.each<[string, number | undefined]>([
   expect((await failedExchange(sts.service)).retryAfterMs).toBe(expected);
 });
 
+test('a claims challenge is told with the error, for the next sign-in of the user', async () => {
+  const claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}';
+  const sts = await failing(always({ error: 'interaction_required', claims }, { status: 400 }));
+  expect(await failedExchange(sts.service)).toMatchObject({
+    code: 'sts_error',
+    failure: 'reauthentication_required',
+    claimsChallenge: claims,
+    retryable: false,
+  });
+  sts.handle(always({ error: 'interaction_required', claims: { access_token: {} } }, { status: 400 }));
+  expect((await failedExchange(sts.service)).claimsChallenge).toBeUndefined();
+});
+
+test('a dialect says what an error of its provider means, except where the status does', async () => {
+  const heard: ErrorAnswer[] = [];
+  const classify = (answer: ErrorAnswer) => {
+    heard.push(answer);
+    return answer.body.suberror === 'own' ? ('consent_required' as const) : undefined;
+  };
+  const options = { dialect: { name: 'own', classify }, retry: { attempts: 1 } };
+  const sts = await startPlainSts(undefined, options);
+  const body = { error: 'invalid_grant', error_description: 'because', suberror: 'own' };
+  const told = async (more: object, status: number) => {
+    sts.handle(always({ ...body, ...more }, { status }));
+    return (await failedExchange(sts.service)).failure;
+  };
+  expect(await told({}, 400)).toBe('consent_required');
+  expect(heard).toEqual([{ status: 400, error: 'invalid_grant', description: 'because', body }]);
+  expect(await told({ suberror: 'another' }, 400)).toBe('reauthentication_required');
+  expect(await told({}, 500)).toBe('unavailable');
+  expect(await told({}, 429)).toBe('unavailable');
+});
+
 /** Everything that was sent, whole and in pieces, decoded and as it was on the wire. */
 function piecesOf({ form, body, headers }: Received): string[] {
   const { authorization = '' } = headers;
@@ -142,7 +176,9 @@ function echo(number: number): Handler {
     const piece = piecesOf(request)[number] ?? '';
     const inHeader = piece.replaceAll(/[^\x20-\x7e]|"/g, '');
     const headers = { 'retry-after': inHeader, 'www-authenticate': `Bearer error="${inHeader}"` };
-    json(response, { error: piece, error_description: `no good: ${piece}` }, { status: 400, headers });
+    const claims = JSON.stringify({ access_token: { [piece]: piece } });
+    const body = { error: piece, error_description: `no good: ${piece}`, claims };
+    json(response, body, { status: 400, headers });
   };
 }
 
@@ -162,7 +198,7 @@ const METHODS: readonly (readonly [string, () => Promise<ClientAuth> | ClientAut
 ];
 
 test.each(METHODS)('an STS that repeats what it was sent gives nothing away (%s)', async (_method, auth) => {
-  const sts = await startPlainSts(undefined, { clientAuth: await auth() });
+  const sts = await startPlainSts(undefined, { clientAuth: await auth(), retry: { attempts: 1 } });
   // Opaque and short: neither looks like a token.
   const [subject, actor] = ['alice+42/x', 'robot~7.y'];
   await failedExchange(failing500(sts), { subject, actor });

@@ -1,13 +1,25 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { describeTarget, resolveTarget, type Target } from '../../src/core/target.ts';
+import { type Check, describeTarget, resolveTarget, type Target, targetForm } from '../../src/core/target.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+
+const AS = createTokenService({ tokenEndpoint: 'https://as.example.com/token', clientId: 'agent' });
+
+/** What a target has that says nothing of these. */
+const PLAIN = {
+  requestedTokenType: undefined,
+  profile: undefined,
+  authorizationServer: undefined,
+  allowOpaqueIssued: false,
+  unchecked: [],
+};
 
 test('a string is an audience', () => {
-  expect(resolveTarget('calendar')).toEqual({
+  expect(resolveTarget('calendar')).toStrictEqual({
+    ...PLAIN,
     audiences: ['calendar'],
     resources: [],
     scopes: [],
-    requestedTokenType: undefined,
   });
 });
 
@@ -19,7 +31,8 @@ test('audiences and resources keep their order and spelling, scopes are sorted a
       scope: ['write read', 'admin', 'read'],
       requestedTokenType: 'urn:x',
     }),
-  ).toEqual({
+  ).toStrictEqual({
+    ...PLAIN,
     audiences: ['b', 'a', ' c '],
     resources: ['https://b.example.com', 'urn:a'],
     scopes: ['admin', 'read', 'write'],
@@ -27,13 +40,35 @@ test('audiences and resources keep their order and spelling, scopes are sorted a
   });
 });
 
+test('how a token is got and what is not checked of it stay with the target', () => {
+  const jag: Target = {
+    ...{ resource: 'https://mcp.example.com', profile: 'id-jag', authorizationServer: AS },
+    ...{ allowOpaqueIssued: true, unchecked: ['scope', 'actor', 'scope'] },
+  };
+  expect(resolveTarget(jag)).toStrictEqual({
+    audiences: [],
+    resources: ['https://mcp.example.com'],
+    scopes: [],
+    requestedTokenType: undefined,
+    profile: 'id-jag',
+    authorizationServer: AS,
+    allowOpaqueIssued: true,
+    unchecked: ['actor', 'scope'],
+  });
+  for (const profile of ['rfc8693', 'entra-obo'] as const) {
+    expect(resolveTarget({ audience: 'calendar', profile }).profile).toBe(profile);
+  }
+});
+
 test('what was resolved once is the same thing ever after, and nobody can change it', () => {
   const audience = ['calendar'];
-  const target = resolveTarget({ audience });
+  const unchecked: Check[] = ['scope'];
+  const target = resolveTarget({ audience, unchecked });
   audience.push('files');
+  unchecked.push('audience');
   expect(resolveTarget(target)).toBe(target);
-  expect(target.audiences).toEqual(['calendar']);
-  for (const each of [target, target.audiences, target.resources, target.scopes]) {
+  expect(target).toMatchObject({ audiences: ['calendar'], unchecked: ['scope'] });
+  for (const each of [target, target.audiences, target.resources, target.scopes, target.unchecked]) {
     expect(Object.isFrozen(each)).toBe(true);
   }
 });
@@ -59,7 +94,23 @@ test.each<[string, object]>([
   ['"scope"', { scope: [''] }],
   ['"requestedTokenType"', { audience: 'calendar', requestedTokenType: '' }],
   ['"requestedTokenType"', { audience: 'calendar', requestedTokenType: 5 }],
-])('a target without %s is refused: %j', (named, target) => {
+  ['"rfc8693" or "entra-obo" or "id-jag"', { audience: 'calendar', profile: 'obo' }],
+  ['"profile"', { audience: 'calendar', profile: '' }],
+  ['"authorizationServer"', { resource: 'https://mcp.example.com', profile: 'id-jag' }],
+  ['"authorizationServer"', { audience: 'calendar', authorizationServer: AS }],
+  ['"authorizationServer"', { audience: 'calendar', profile: 'entra-obo', authorizationServer: AS }],
+  [
+    '"authorizationServer"',
+    { audience: 'x', profile: 'id-jag', authorizationServer: 'https://as.example.com' },
+  ],
+  ['"allowOpaqueIssued"', { audience: 'calendar', allowOpaqueIssued: 'yes' }],
+  ['"unchecked"', { audience: 'calendar', unchecked: 'scope' }],
+  ['"unchecked"', { audience: 'calendar', unchecked: { scope: true } }],
+  ['"unchecked"', { audience: 'calendar', unchecked: null }],
+  ['audience, other_audiences, subject, scope, actor', { audience: 'calendar', unchecked: ['expiry'] }],
+  ['"allowOpaque" is no option', { audience: 'calendar', allowOpaque: true }],
+  ['"aud" is no option', { aud: 'calendar' }],
+])('a target is refused, and what is wrong is named (%s): %o', (named, target) => {
   expect(() => resolveTarget(target as Target)).toThrow(TypeError);
   expect(() => resolveTarget(target as Target)).toThrow(named);
 });
@@ -108,4 +159,25 @@ test.each<[Target, string]>([
   [{ scope: 'd' }, 'd'],
 ])('%j is described as %j', (target, text) => {
   expect(describeTarget(resolveTarget(target))).toBe(text);
+});
+
+test('the parameters of a target keep their order; scopes are one parameter, and what is not there is not sent', () => {
+  const all = resolveTarget({
+    ...{ audience: ['b', 'a'], resource: ['urn:d', 'urn:c'], scope: 'write read' },
+    ...{ requestedTokenType: 'urn:x', allowOpaqueIssued: true, unchecked: ['scope'], profile: 'rfc8693' },
+  });
+  expect([...targetForm(all)]).toEqual([
+    ['resource', 'urn:d'],
+    ['resource', 'urn:c'],
+    ['audience', 'b'],
+    ['audience', 'a'],
+    ['scope', 'read write'],
+  ]);
+  expect([...targetForm(resolveTarget({ scope: 'read' }))]).toEqual([['scope', 'read']]);
+});
+
+test('the form of a target is a new one each time', () => {
+  const target = resolveTarget('calendar');
+  targetForm(target).append('audience', 'files');
+  expect([...targetForm(target)]).toEqual([['audience', 'calendar']]);
 });

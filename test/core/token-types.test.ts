@@ -71,3 +71,8 @@ test('a security token is an access token unless its type is given', () => {
   expect(securityToken('x').type).toBe('urn:ietf:params:oauth:token-type:access_token');
   expect(securityToken('x', TOKEN_TYPE.jwt).type).toBe('urn:ietf:params:oauth:token-type:jwt');
 });
+
+test('a security token knows its lifetime only where it was told', () => {
+  expect(securityToken('x', TOKEN_TYPE.jwt, 5_000).expiresInMs).toBe(5_000);
+  expect(Object.keys(securityToken('x'))).toEqual(['type']);
+});

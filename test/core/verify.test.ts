@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientCredentialsActor } from '../../src/core/actor.ts';
 import { readClaims, type TokenClaims } from '../../src/core/claims.ts';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import { type IssuedToken, issuedToken } from '../../src/core/issued-token.ts';
-import { resolveTarget, type Target } from '../../src/core/target.ts';
+import { type Check, resolveTarget, type Target } from '../../src/core/target.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { type SecurityToken, securityToken, TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { type Expectation, verifyIssuedToken } from '../../src/core/verify.ts';
 import type { Fault } from '../../src/sts/index.ts';
@@ -17,19 +19,19 @@ const claimsOf = ({ token }: SecurityToken): TokenClaims => readClaims(token) as
 /** A delegated exchange at a real authorization server that tells this lie, and what it is held against. */
 async function exchangeWith(
   fault: Fault | undefined,
-  allowOpaque = false,
+  allowOpaqueIssued = false,
 ): Promise<[IssuedToken, Expectation]> {
   const sts = await startSts();
   const service = serviceOf(sts);
   const subject = securityToken(await sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId }));
   const actor = (await clientCredentialsActor(service)({})) as SecurityToken;
-  const target = resolveTarget({ audience: 'calendar', scope: 'read' });
+  const target = resolveTarget({ audience: 'calendar', scope: 'read', allowOpaqueIssued });
   const parameters = { subject, actor, target };
   if (fault !== undefined) sts.inject(fault);
   const response = await exchangeRequest(service, parameters);
   const token = await processExchangeResponse(service, response, parameters);
   const parties = { subject: claimsOf(subject), actor: { sub: claimsOf(actor).sub } };
-  return [token, { target, ...parties, now: Date.now(), allowOpaque }];
+  return [token, { service, target, ...parties, now: Date.now() }];
 }
 
 test('what an honest authorization server issues is accepted', async () => {
@@ -62,12 +64,14 @@ test('an opaque token of a real authorization server is taken where that was all
 });
 
 const NOW = 1_800_000_000_000;
+const STS = createTokenService({ tokenEndpoint: 'https://sts.example.com/token', clientId: 'agent' });
+const BILLING = 'https://mcp.example.com/billing';
 const GOOD = { sub: 'alice', aud: 'calendar', exp: NOW / 1000 + 60, act: { sub: 'agent' }, scope: 'read' };
 
 interface Case {
   readonly claims?: object | undefined;
   readonly target?: Target;
-  readonly facts?: Partial<Pick<IssuedToken, 'issuedTokenType' | 'scope'>>;
+  readonly facts?: Partial<Pick<IssuedToken, 'issuedTokenType' | 'scope' | 'claims'>>;
   readonly more?: Partial<Expectation>;
 }
 
@@ -82,19 +86,27 @@ function check({ claims = {}, target = { audience: 'calendar' }, facts, more }: 
   });
   return () =>
     verifyIssuedToken(issued, {
+      service: STS,
       target: resolveTarget(target),
       subject: { sub: 'alice', aud: [] },
       actor: { sub: 'agent' },
       now: NOW,
-      allowOpaque: false,
       ...more,
     });
 }
 
-const BILLING = 'https://mcp.example.com/billing';
-
 test.each<[string, Case]>([
-  ['more audiences besides', { claims: { aud: ['account', 'calendar'] } }],
+  [
+    'more audiences besides, where that was allowed',
+    {
+      target: { audience: 'calendar', unchecked: ['other_audiences'] },
+      claims: { aud: ['account', 'calendar'] },
+    },
+  ],
+  [
+    'both an audience and a resource that were asked for',
+    { target: { audience: 'calendar', resource: BILLING }, claims: { aud: ['calendar', BILLING] } },
+  ],
   [
     'every audience that was asked for',
     { target: { audience: ['calendar', 'files'] }, claims: { aud: ['files', 'calendar'] } },
@@ -129,6 +141,12 @@ test.each<[string, Case, string]>([
   ['an audience that only begins like it', { claims: { aud: 'calendar-admin' } }, '"aud"'],
   ['an audience in another case', { claims: { aud: 'Calendar' } }, '"aud"'],
   ['one of two audiences missing', { target: { audience: ['calendar', 'files'] } }, '"aud"'],
+  ['an audience that was not asked for', { claims: { aud: ['calendar', 'files'] } }, 'not asked for'],
+  [
+    'an audience that was not asked for beside its resource',
+    { target: { resource: BILLING }, claims: { aud: [BILLING, 'files'] } },
+    'not asked for',
+  ],
   ['another resource', { target: { resource: BILLING }, claims: { aud: `${BILLING}/` } }, '"aud"'],
   [
     'one of two resources missing',
@@ -169,7 +187,8 @@ test.each<[string, Case, string]>([
   ],
   ['an expiry that is now', { claims: { exp: NOW / 1000 } }, 'expired'],
   ['an expiry in the past', { claims: { exp: 1 } }, 'expired'],
-  ['an expiry that is no number', { claims: { exp: '4000000000' } }, 'exp'],
+  ['an expiry that is no number', { claims: { exp: '4000000000' } }, 'expired'],
+  ['an expiry that is null', { claims: { exp: null } }, 'expired'],
   [
     'the type of a refresh token',
     { facts: { issuedTokenType: 'urn:ietf:params:oauth:token-type:refresh_token' } },
@@ -188,7 +207,7 @@ test.each<[string, Case, string]>([
 });
 
 test('an opaque token is refused with a hint, and taken when that was allowed, as far as it can be checked', async () => {
-  const opaque = (facts: Partial<IssuedToken>, allowOpaque: boolean) => () =>
+  const opaque = (facts: Partial<IssuedToken>, allowOpaqueIssued: boolean) => () =>
     verifyIssuedToken(
       issuedToken('opaque', {
         issuedTokenType: TOKEN_TYPE.accessToken,
@@ -198,15 +217,215 @@ test('an opaque token is refused with a hint, and taken when that was allowed, a
         ...facts,
       }),
       {
-        target: resolveTarget({ audience: 'calendar', scope: 'read' }),
+        service: STS,
+        target: resolveTarget({ audience: 'calendar', scope: 'read', allowOpaqueIssued }),
         subject: { sub: 'alice', aud: [] },
         actor: undefined,
         now: NOW,
-        allowOpaque,
       },
     );
   expect((await failureOf(opaque({}, false))).message).toContain('allowOpaqueIssued');
   expect(opaque({}, true)).not.toThrow();
   expect(opaque({ scope: 'read admin' }, true)).toThrow('scope');
   expect(opaque({ issuedTokenType: TOKEN_TYPE.idToken }, true)).toThrow('issued_token_type');
+});
+
+/** What each check finds, beside a token that is good otherwise. */
+const BREACHES: Readonly<Record<Check, object>> = {
+  audience: { aud: 'files' },
+  other_audiences: { aud: ['calendar', 'files'] },
+  subject: { sub: 'bob' },
+  scope: { scope: 'read admin' },
+  actor: { act: { sub: 'mallory' } },
+};
+const CHECKS = Object.keys(BREACHES) as Check[];
+
+/** An STS of whose tokens these checks are left out. */
+const lax = (...unchecked: Check[]): TokenService =>
+  createTokenService({
+    ...{ tokenEndpoint: 'https://sts.example.com/token', clientId: 'agent' },
+    dialect: { name: 'lax', unchecked },
+  });
+
+describe('a check that is left out', () => {
+  const asked = { audience: 'calendar', scope: 'read' };
+  const pairs = CHECKS.flatMap((left) => CHECKS.map((broken) => [left, broken] as const));
+
+  test.each(pairs)('(%s) is left out alone: a breach of %s', (left, broken) => {
+    const claims = BREACHES[broken];
+    // Where nobody knows what "aud" means, an audience too many means nothing either.
+    const taken = left === broken || (left === 'audience' && broken === 'other_audiences');
+    const byTarget = check({ claims, target: { ...asked, unchecked: [left] } });
+    const byDialect = check({ claims, target: asked, more: { service: lax(left) } });
+    for (const verify of [byTarget, byDialect]) {
+      if (taken) expect(verify).not.toThrow();
+      else expect(verify).toThrow('was refused');
+    }
+  });
+
+  test.each(CHECKS)('(%s) is made, when nothing was said', (broken) => {
+    expect(check({ claims: BREACHES[broken], target: asked })).toThrow('was refused');
+  });
+
+  test('by the target and one by the dialect are both left out, and no more', () => {
+    const more = { service: lax('subject') };
+    const target: Target = { ...asked, unchecked: ['scope'] };
+    const claims = { ...BREACHES.scope, ...BREACHES.subject };
+    expect(check({ claims, target, more })).not.toThrow();
+    expect(check({ claims: { ...claims, ...BREACHES.audience }, target, more })).toThrow('"aud"');
+  });
+
+  test('for the scope is left out for the scope of the answer, too', () => {
+    const facts = { scope: 'read admin' };
+    expect(check({ facts, target: { ...asked, unchecked: ['scope'] } })).not.toThrow();
+    expect(check({ facts, target: asked })).toThrow('scope');
+  });
+
+  test('for the actor lets a token without "act" pass', () => {
+    const claims = { act: undefined };
+    expect(check({ claims, target: { ...asked, unchecked: ['actor'] } })).not.toThrow();
+  });
+
+  test('never is the time, the type or the form, though every other is', () => {
+    const all = { target: { ...asked, unchecked: CHECKS } };
+    expect(check({ ...all, claims: { aud: 'x', sub: 'x', scope: 'x', act: undefined } })).not.toThrow();
+    expect(check({ ...all, claims: { exp: 1 } })).toThrow('expired');
+    expect(check({ ...all, facts: { issuedTokenType: TOKEN_TYPE.idToken } })).toThrow('issued_token_type');
+    expect(check({ ...all, facts: { claims: undefined } })).toThrow('not a JWT');
+  });
+
+  test('of a dialect is made where the target is got in another way than the dialect’s own', () => {
+    const claims = { ...BREACHES.subject, act: undefined };
+    const target: Target = { ...asked, profile: 'entra-obo' };
+    expect(check({ claims, target, more: { service: lax('subject'), actor: undefined } })).toThrow('"sub"');
+  });
+});
+
+describe('scopes that a provider adds to every token', () => {
+  const service = createTokenService({
+    ...{ tokenEndpoint: 'https://sts.example.com/token', clientId: 'agent' },
+    dialect: { name: 'adding', addedScopes: ['profile'] },
+  });
+  const target = { audience: 'calendar', scope: 'read' };
+
+  test('do not make its scope wider, others do', () => {
+    expect(check({ claims: { scope: 'profile read' }, target, more: { service } })).not.toThrow();
+    expect(check({ claims: { scope: 'profile admin' }, target, more: { service } })).toThrow('scope');
+    expect(check({ claims: { scope: 'profile read' }, target })).toThrow('scope');
+  });
+});
+
+describe('the profile entra-obo', () => {
+  const API = 'api://00aa00aa-bb11-cc22-dd33-44ee44ee44ee';
+  const user = { sub: 'alice-at-the-agent', oid: 'alice-oid', aud: [] };
+  const issued = { sub: 'alice-at-the-api', oid: 'alice-oid', aud: 'calendar', act: undefined };
+  const verify = (claims: object, scope = `${API}/read`, subject: TokenClaims = user) =>
+    check({
+      claims: { ...issued, scope: undefined, scp: 'read', ...claims },
+      target: { audience: 'calendar', scope, profile: 'entra-obo' },
+      more: { subject, actor: undefined },
+    });
+
+  test('compares the user by "oid", for "sub" is another at each application', () => {
+    expect(verify({})).not.toThrow();
+    expect(verify({ oid: 'bob-oid' })).toThrow('"oid"');
+    expect(verify({ oid: undefined })).toThrow('"oid"');
+    expect(verify({ oid: 'ALICE-OID' })).toThrow('"oid"');
+    // The same "sub" is no excuse.
+    expect(verify({ oid: 'bob-oid', sub: user.sub })).toThrow('"oid"');
+  });
+
+  test('compares by "sub" a user whose token has no "oid"', () => {
+    const subject = { sub: 'alice', aud: [] };
+    expect(verify({ sub: 'alice' }, undefined, subject)).not.toThrow();
+    expect(verify({}, undefined, subject)).toThrow('"sub"');
+  });
+
+  test.each<[string, string, boolean]>([
+    [`${API}/read`, 'read', true],
+    [`${API}/read`, `${API}/read`, true],
+    [`${API}/read ${API}/write`, 'read', true],
+    [`${API}/read ${API}/write`, 'write read', true],
+    [`${API}/read openid`, 'openid read', true],
+    [`${API}/read`, 'read write', false],
+    [`${API}/read`, 'api://another/read', false],
+    [`${API}/.default`, 'read write admin', true],
+    [`${API}/.default-not`, 'read', false],
+  ])('asked for %s, the scope %s is no wider: %s', (asked, granted, taken) => {
+    if (taken) expect(verify({ scp: granted }, asked)).not.toThrow();
+    else expect(verify({ scp: granted }, asked)).toThrow('scope');
+  });
+
+  test('holds the token against the audience that was named, and no other', () => {
+    expect(verify({ aud: 'files' })).toThrow('"aud"');
+    expect(verify({ aud: ['calendar', 'files'] })).toThrow('not asked for');
+  });
+
+  test('is that of a token service whose dialect says so, for targets that name none', () => {
+    const service = createTokenService({
+      ...{ tokenEndpoint: 'https://sts.example.com/token', clientId: 'agent' },
+      dialect: { name: 'own', profile: 'entra-obo' },
+    });
+    const target = { audience: 'calendar', scope: `${API}/.default` };
+    const more = { service, subject: user, actor: undefined };
+    const claims = { ...issued, scope: undefined };
+    expect(check({ claims, target, more })).not.toThrow();
+    expect(check({ claims, target: { ...target, profile: 'rfc8693' }, more })).toThrow('"sub"');
+  });
+});
+
+describe('the profile id-jag', () => {
+  const AS = 'https://as.example.com';
+  const verify = (claims: object, target: Partial<Target> = {}) =>
+    check({
+      claims: { sub: 'alice-as-they-call-her', aud: BILLING, act: undefined, ...claims },
+      target: { resource: BILLING, scope: 'read', profile: 'id-jag', authorizationServer: STS, ...target },
+    });
+
+  test('wants the resource as audience; the user may be called otherwise there, and no "act" is made', () => {
+    expect(verify({})).not.toThrow();
+    expect(verify({ aud: 'https://mcp.example.com/files' })).toThrow('"aud"');
+    expect(verify({ aud: [BILLING, 'https://mcp.example.com/files'] })).toThrow('not asked for');
+  });
+
+  test('wants the resource, though an audience was named: that is the ID-JAG’s', () => {
+    expect(verify({}, { audience: AS })).not.toThrow();
+    expect(verify({ aud: AS }, { audience: AS })).toThrow('"aud"');
+  });
+
+  test('checks scope and time as ever', () => {
+    expect(verify({ scope: 'read admin' })).toThrow('scope');
+    expect(verify({ exp: 1 })).toThrow('expired');
+  });
+});
+
+describe('an ID-JAG', () => {
+  const target = {
+    audience: 'https://as.example.com',
+    resource: BILLING,
+    requestedTokenType: TOKEN_TYPE.idJag,
+  };
+  const verify = (typ: string | undefined, claims: object = {}) => {
+    const [, payload, signature] = fakeJwt({ ...GOOD, aud: target.audience, ...claims }).split('.');
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ })).toString('base64url');
+    const token = `${header}.${payload}.${signature}`;
+    const facts = { issuedTokenType: TOKEN_TYPE.idJag, expiresInMs: 1, scope: undefined };
+    const held = { service: STS, target: resolveTarget(target), now: NOW, actor: undefined };
+    return () =>
+      verifyIssuedToken(issuedToken(token, { ...facts, claims: readClaims(token) }), {
+        ...held,
+        subject: { sub: 'alice', aud: [] },
+      });
+  };
+
+  test('says that it is one, is for the authorization server, and for this user', () => {
+    expect(verify('oauth-id-jag+jwt')).not.toThrow();
+    expect(verify('application/OAuth-ID-JAG+jwt')).not.toThrow();
+    expect(verify('oauth-id-jag+jwt', { aud: BILLING })).toThrow('"aud"');
+    expect(verify('oauth-id-jag+jwt', { sub: 'bob' })).toThrow('"sub"');
+  });
+
+  test.each([undefined, 'JWT', 'at+jwt', 'id-jag'])('is not one with the "typ" %s', (typ) => {
+    expect(verify(typ)).toThrow('ID-JAG');
+  });
 });

@@ -109,18 +109,22 @@ describe('an STS that gives back what it was sent', () => {
     expect(at.raw.requests).toEqual([]);
   });
 
+  const opaque = { audience: 'calendar', allowOpaqueIssued: true };
+
   test('is refused where tokens are opaque', async () => {
-    const opaque = { allowOpaqueSubject: true, allowOpaqueIssued: true };
-    const at = await scene({}, opaque, () => ({ response: { access_token: 'opaque-user-token' } }));
+    const bend: Bend = () => ({ response: { access_token: 'opaque-user-token' } });
+    const at = await scene({}, { allowOpaqueSubject: true }, bend);
     const alice = at.broker.begin({ subjectToken: 'opaque-user-token' });
-    expect((await failureOf(callTool(at, alice))).code).toBe('issued_token_rejected');
+    const server = defineMcpServer({ url: at.raw.url, target: opaque });
+    expect((await failureOf(callTool({ ...at, server }, alice))).code).toBe('issued_token_rejected');
     expect(at.raw.requests).toEqual([]);
   });
 
   test('is refused when it is the actor token', async () => {
-    const opaque = { allowOpaqueIssued: true, actor: () => 'opaque-agent-token' };
-    const at = await scene({}, opaque, () => ({ response: { access_token: 'opaque-agent-token' } }));
-    expect((await failureOf(callTool(at, at.alice))).code).toBe('issued_token_rejected');
+    const bend: Bend = () => ({ response: { access_token: 'opaque-agent-token' } });
+    const at = await scene({}, { actor: () => 'opaque-agent-token' }, bend);
+    const server = defineMcpServer({ url: at.raw.url, target: opaque });
+    expect((await failureOf(callTool({ ...at, server }, at.alice))).code).toBe('issued_token_rejected');
     expect(at.raw.requests).toEqual([]);
   });
 });

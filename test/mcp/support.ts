@@ -55,6 +55,8 @@ export function brokerFor(
     issuer: sts.issuer,
     clientId: AGENT,
     clientAuth: { method: 'client_secret_basic', clientSecret: SECRET },
+    // What a failure leads to is to be seen here, not how often it is tried.
+    retry: { attempts: 1 },
     ...service,
   });
   const broker = createBroker({ tokenService, actor: clientCredentialsActor(tokenService), ...options });

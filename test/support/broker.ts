@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { Delegation } from '../../src/broker/delegation.ts';
 import type { Broker, BrokerOptions } from '../../src/broker/types.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service.ts';
 import type { DevelopmentSts, DevelopmentStsOptions } from '../../src/sts/index.ts';
 import { AGENT, type Bend, type PlainSts, serviceOf, startPlainSts, startSts } from './sts.ts';
 
@@ -17,10 +18,14 @@ export interface BrokerAtSts {
 /** A broker at the development STS, both closed at the end of the test, and subject tokens of its users. */
 export async function startBroker(
   options: MoreOptions = {},
-  more: { readonly sts?: Partial<DevelopmentStsOptions>; readonly expiresIn?: number } = {},
+  more: {
+    readonly sts?: Partial<DevelopmentStsOptions>;
+    readonly expiresIn?: number;
+    readonly service?: Partial<TokenServiceOptions>;
+  } = {},
 ): Promise<BrokerAtSts> {
   const sts = await startSts(more.sts);
-  const broker = closedAtEnd(createBroker({ tokenService: serviceOf(sts), ...options }));
+  const broker = closedAtEnd(createBroker({ tokenService: serviceOf(sts, more.service), ...options }));
   const tokens = new Map<string, string>();
   for (const sub of ['alice', 'bob', 'carol']) {
     const { expiresIn = 300 } = more;
@@ -37,8 +42,9 @@ export async function startBroker(
 export async function startPlainBroker(
   options: MoreOptions = {},
   bend?: Bend,
+  service?: Partial<TokenServiceOptions>,
 ): Promise<{ readonly sts: PlainSts; readonly broker: Broker }> {
-  const sts = await startPlainSts(bend);
+  const sts = await startPlainSts(bend, service);
   return { sts, broker: closedAtEnd(createBroker({ tokenService: sts.service, ...options })) };
 }
 

@@ -1,9 +1,6 @@
 import { onTestFinished } from 'vitest';
-import {
-  createTokenService,
-  type TokenService,
-  type TokenServiceOptions,
-} from '../../src/core/token-service.ts';
+import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { TOKEN_TYPE } from '../../src/core/token-types.ts';
 import {
   createDevelopmentSts,
@@ -33,6 +30,9 @@ export async function startSts(options: Partial<DevelopmentStsOptions> = {}): Pr
   return sts;
 }
 
+/** Long waits between tries are for real servers. */
+const retry = { backoffMs: 1 } as const;
+
 /** The agent's registration there. */
 export function serviceOf(
   sts: Pick<DevelopmentSts, 'issuer'>,
@@ -42,6 +42,7 @@ export function serviceOf(
     issuer: sts.issuer,
     clientId: AGENT.clientId,
     clientAuth: { method: 'client_secret_basic', clientSecret: AGENT.clientSecret },
+    retry,
     ...options,
   });
 }
@@ -70,6 +71,7 @@ export async function startPlainSts(
   const service = createTokenService({
     tokenEndpoint: `${server.origin}/token`,
     clientId: 'agent',
+    retry,
     ...options,
   });
   return {

@@ -1,0 +1,33 @@
+import { hasControl, holdsSecret } from './redact.ts';
+
+const LONGEST = 2048;
+
+/**
+ * A claims challenge, for the identity provider at the user's next sign-in (OpenID Connect Core section 5.5): passed on
+ * only as JSON that holds no token, since it goes into an error that may be logged.
+ *
+ * @param secrets - values that were sent and must not come back
+ */
+export function claimsChallenge(value: unknown, secrets: readonly string[]): string | undefined {
+  if (typeof value !== 'string' || value.length > LONGEST) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
+  // Written anew, so that nothing is hidden in how it was spelt; and as what it says, so that nothing is in how it is escaped.
+  const text = JSON.stringify(parsed);
+  const said = [text, ...strings(parsed)].join('\n');
+  const holdsToken = /[\w-]{6,}\.[\w-]{6,}\./.test(said) || /[\w+/=~-]{64,}/.test(said);
+  const safe = !holdsToken && !holdsSecret(said, secrets) && !strings(parsed).some(hasControl);
+  return safe && text.length <= LONGEST ? text : undefined;
+}
+
+/** Every string in a JSON value, names of members too. */
+function strings(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, each]) => [name, ...strings(each)]);
+}
