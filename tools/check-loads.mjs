@@ -10,15 +10,26 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entryPoints } from './package-entries.mjs';
 
-const HEAVY = ['@google/adk', '@modelcontextprotocol', 'oidc-provider'];
+const HEAVY = [
+  '@google/adk',
+  '@modelcontextprotocol',
+  '@opentelemetry',
+  'ioredis',
+  'iovalkey',
+  'oidc-provider',
+];
+/** Loaded at the first request to an STS. */
+const LATER = ['cockatiel'];
 
 /**
  * Packages (or scopes) that an import of the entry point must not load.
  * @type {Readonly<Record<string, readonly string[]>>}
  */
 const FORBIDDEN = {
-  onbehalf: HEAVY,
-  'onbehalf/mcp': HEAVY,
+  onbehalf: [...HEAVY, ...LATER],
+  'onbehalf/mcp': [...HEAVY, ...LATER],
+  'onbehalf/redis': [...HEAVY, ...LATER],
+  'onbehalf/telemetry': [...HEAVY, ...LATER],
   // A plugin extends a class of the ADK, so the ADK is there, with what it loads itself.
   'onbehalf/adk': ['oidc-provider'],
   'onbehalf/sts': HEAVY,

@@ -14,7 +14,10 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'deploy/grafana/onbehalf.json',
   'docs/errors.md',
+  'docs/security.md',
+  'docs/telemetry.md',
 ];
 
 /**
@@ -48,7 +51,7 @@ export function checkContents(tarball, manifest, root) {
  * @returns {string | undefined}
  */
 function refusal(path, root) {
-  if (/^docs\/adr\/\d{4}-[\w-]+\.md$/.test(path)) return undefined;
+  if (/^docs\/(?:adr\/\d{4}-|identity-providers\/)[\w-]+\.md$/.test(path)) return undefined;
   const module = /^dist\/(.+?)(?:\.d\.ts|\.js)$/.exec(path)?.[1];
   if (module === undefined) return 'only the .js and .d.ts of dist/ and the documents belong there';
   if (existsSync(join(root, 'src', `${module}.ts`))) return undefined;
