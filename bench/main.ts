@@ -1,11 +1,11 @@
 // The command line of the benches.
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { budgetsOf, printReport, ratiosOf } from './adk-report.ts';
 
-const USAGE = `Usage: npm run bench -- adk [--json] [--check]
+const USAGE = `Usage: npm run bench -- NAME [--json] [--check]
 
   adk      ADK's own MCPToolset and ours, side by side (takes about a minute)
+  broker   the broker alone: look-ups, memory, exchanges, against google-auth-library and oauth4webapi (a minute)
 
   --json   print one JSON document on stdout instead of tables
   --check  exit 1 if a budget is not met
@@ -31,23 +31,53 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (positionals.length !== 1 || positionals[0] !== 'adk') {
+  const [name] = positionals;
+  const bench = name !== undefined && Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  if (positionals.length !== 1 || !bench) {
     process.stderr.write(`name the bench to run\n\n${USAGE}`);
     return 2;
   }
-
-  // The agent framework takes a second to load, which asking for help need not.
-  const { benchAdk } = await import('./adk.ts');
-  const rows = await benchAdk((line) => process.stderr.write(`${line}\n`));
-  const budgets = budgetsOf(rows);
+  const outcome = await bench((line) => process.stderr.write(`${line}\n`));
   if (values.json) {
     const machine = { node: process.version, cpus: cpus().length, model: cpus()[0]?.model };
-    process.stdout.write(`${JSON.stringify({ machine, rows, ratios: ratiosOf(rows), budgets })}\n`);
+    process.stdout.write(`${JSON.stringify({ machine, ...outcome.json })}\n`);
   } else {
-    printReport(rows, (line) => process.stdout.write(`${line}\n`));
+    outcome.print((line) => process.stdout.write(`${line}\n`));
   }
-  return values.check && budgets.some(({ met }) => !met) ? 1 : 0;
+  return values.check && !outcome.met ? 1 : 0;
 }
+
+/** What a bench came to. */
+interface Outcome {
+  readonly json: object;
+  readonly print: (to: (line: string) => void) => void;
+  /** Whether every budget is met. */
+  readonly met: boolean;
+}
+
+/** Loaded when asked for: the agent framework takes a second to load, which asking for help need not. */
+const BENCHES: Readonly<Record<string, (progress: (line: string) => void) => Promise<Outcome>>> = {
+  async adk(progress) {
+    const { benchAdk } = await import('./adk.ts');
+    const { budgetsOf, printReport, ratiosOf } = await import('./adk-report.ts');
+    const rows = await benchAdk(progress);
+    const budgets = budgetsOf(rows);
+    return {
+      json: { rows, ratios: ratiosOf(rows), budgets },
+      print: (to) => printReport(rows, to),
+      met: budgets.every(({ met }) => met),
+    };
+  },
+  async broker(progress) {
+    const { benchBroker, printFindings } = await import('./broker/main.ts');
+    const findings = await benchBroker(progress);
+    return {
+      json: { findings },
+      print: (to) => printFindings(findings, to),
+      met: findings.every(({ met }) => met !== false),
+    };
+  },
+};
 
 function parse(args: string[]) {
   return parseArgs({ args, options: OPTIONS, allowPositionals: true });
