@@ -18,15 +18,6 @@ export type { TokenClaims } from './core/claims.ts';
 export type { AssertionOptions } from './core/client-assertion.ts';
 export type { ClientAuth } from './core/client-authentication.ts';
 export type { Dialect, ErrorAnswer } from './core/dialect.ts';
-export { type Auth0CustomOptions, auth0Custom } from './core/dialects/auth0-custom.ts';
-export { auth0OnBehalfOf } from './core/dialects/auth0-on-behalf-of.ts';
-export { authentik } from './core/dialects/authentik.ts';
-export { type DexOptions, dex } from './core/dialects/dex.ts';
-export { entra } from './core/dialects/entra.ts';
-export { type GoogleOptions, google } from './core/dialects/google.ts';
-export { type KeycloakOptions, keycloak } from './core/dialects/keycloak.ts';
-export { okta } from './core/dialects/okta.ts';
-export { zitadel } from './core/dialects/zitadel.ts';
 export {
   type ErrorCode,
   type FailureClass,

@@ -17,6 +17,7 @@ import ts from 'typescript';
  */
 export const MAY_IMPORT = {
   core: [],
+  dialects: ['core'],
   broker: ['core'],
   redis: ['core', 'broker'],
   telemetry: ['core', 'broker'],
@@ -24,12 +25,13 @@ export const MAY_IMPORT = {
   mcp: ['core', 'broker', 'context'],
   adk: ['core', 'broker', 'context', 'mcp'],
   config: ['core'],
-  agent: ['core', 'broker', 'redis', 'telemetry', 'context', 'mcp', 'adk', 'config'],
+  agent: ['core', 'dialects', 'broker', 'redis', 'telemetry', 'context', 'mcp', 'adk', 'config'],
   kubernetes: ['core', 'config'],
   sts: ['core'],
   cli: [
     ...[
       'core',
+      'dialects',
       'broker',
       'redis',
       'telemetry',

@@ -27,6 +27,7 @@ const LATER = ['cockatiel'];
  */
 const FORBIDDEN = {
   onbehalf: [...HEAVY, ...LATER],
+  'onbehalf/dialects': [...HEAVY, ...LATER],
   'onbehalf/mcp': [...HEAVY, ...LATER],
   'onbehalf/redis': [...HEAVY, ...LATER],
   'onbehalf/telemetry': [...HEAVY, ...LATER],

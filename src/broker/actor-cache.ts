@@ -21,6 +21,8 @@ export interface Actor {
 export interface ActorCache {
   /** Identity of the last actor seen; `undefined` before the first. */
   readonly identity: string | undefined;
+  /** Whether the last actor's token is over, so that its source may name another one now. */
+  readonly stale: boolean;
   /** The last actor seen. */
   readonly last: Actor | undefined;
   /**
@@ -65,6 +67,9 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
   return {
     get identity() {
       return last?.actor.identity;
+    },
+    get stale() {
+      return last === undefined || last.usableUntil <= now();
     },
     get last() {
       return last?.actor;

@@ -151,15 +151,18 @@ export function createBroker(options: BrokerOptions): Broker {
       const resolved = resolveTarget(target);
       const record = recordOf(delegation);
       signal?.throwIfAborted();
+      const kept = isReady(resolved) ? tokens.lookUp(record, resolved) : undefined;
+      if (kept) return kept;
       let leftMs = deadlineMs;
-      if (!isReady(resolved)) {
+      // Another actor would have another key.
+      if (!isReady(resolved) || actors?.stale) {
         const begun = Date.now();
         await prepare(resolved, signal);
         leftMs = Math.max(1, deadlineMs - (Date.now() - begun));
         recordOf(delegation);
+        const found = tokens.lookUp(record, resolved);
+        if (found) return found;
       }
-      const found = tokens.lookUp(record, resolved);
-      if (found) return found;
       if (resolved.authorizationServer) watch.add(resolved.authorizationServer);
       const token = await tokens.obtain(record, resolved, { signal, deadlineMs: leftMs });
       recordOf(delegation);

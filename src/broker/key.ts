@@ -4,8 +4,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 export interface KeyParts {
   readonly tenant: string;
   readonly generation: string;
-  /** Name of the profile, and of the dialect. */
-  readonly profile: string;
+  /** Names of the profile, and of the dialects. */
+  readonly profile: readonly string[];
   /** Which runs share: one run group under `run` retention, empty under `subject` retention. */
   readonly group: string;
   readonly subjectDigest: string;
@@ -47,7 +47,7 @@ export function createKeyring(secret: Uint8Array = randomBytes(32)): Keyring {
       digest(
         parts.tenant,
         parts.generation,
-        parts.profile,
+        encode(parts.profile),
         parts.group,
         parts.subjectDigest,
         parts.subjectTokenType,

@@ -5,7 +5,7 @@ export interface SingleFlight<T> {
   /**
    * Joins the flight of `key`, or starts it.
    *
-   * @param work - gets a signal that aborts only when every waiter has gone
+   * @param work - gets a signal that aborts only when every waiter has gone, with the reason of the last
    * @param signal - of this waiter alone: it leaves with the signal's reason, and the others stay
    */
   run(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
@@ -34,11 +34,11 @@ export function createSingleFlight<T>(): SingleFlight<T> {
     return flight;
   };
 
-  const leave = (key: string, flight: Flight<T>): void => {
+  const leave = (key: string, flight: Flight<T>, signal: AbortSignal | undefined): void => {
     flight.waiters -= 1;
     if (flight.waiters > 0 || flights.get(key) !== flight) return;
     flights.delete(key);
-    flight.controller.abort();
+    flight.controller.abort(signal?.reason);
   };
 
   return {
@@ -50,7 +50,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
       try {
         return await abortable(flight.promise, signal);
       } finally {
-        leave(key, flight);
+        leave(key, flight, signal);
       }
     },
   };

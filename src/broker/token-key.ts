@@ -33,7 +33,7 @@ export function createTokenKeys({ keyring, tokenService, actors, ...options }: K
     return {
       tenant: options.tenant ?? '',
       generation: options.generation ?? '',
-      profile: `${profileNameOf(tokenService, target)}/${tokenService.dialect ?? ''}/${as?.dialect ?? ''}`,
+      profile: [profileNameOf(tokenService, target), tokenService.dialect ?? '', as?.dialect ?? ''],
       group: group.keyPart,
       ...identities,
       subjectTokenType: subject.type,

@@ -197,23 +197,23 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const key = keys.local(record, target);
     const { reason, deadlineMs = options.deadlineMs } = how;
     const order = { id: randomUUID(), reason, record, target };
+    // The deadline is each waiter's own; what is under way ends when the last has left.
     const run = (): Promise<Made> =>
-      flights.run(key, (signal) => fly(key, { ...order, signal }, deadlineMs), how.signal);
+      withDeadline(deadlineMs, how.signal, (waiting) =>
+        flights.run(key, (signal) => fly(key, { ...order, signal }), waiting),
+      );
     const start = starts.get(key);
     const joins = start !== undefined && flights.has(key);
     return joins && observer ? traced(observer, 'join', start, run) : run();
   };
 
-  const fly = async (key: string, order: MakeOrder, deadlineMs: number): Promise<Made> => {
+  const fly = async (key: string, order: MakeOrder): Promise<Made> => {
     const service = order.target.authorizationServer ?? tokenService;
     const { subject } = order.record;
     const start = startOf({ ...order, service, subject, actor: undefined });
     starts.set(key, start);
     try {
-      return await withDeadline(deadlineMs, order.signal, (signal) => {
-        const timed = { ...order, signal };
-        return replicas ? makeBetweenReplicas(timed, replicas) : makeAlone(timed);
-      });
+      return await (replicas ? makeBetweenReplicas(order, replicas) : makeAlone(order));
     } catch (error) {
       if (isOnbehalfError(error)) refusals.remember(key, error);
       throw error;

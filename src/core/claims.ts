@@ -1,4 +1,4 @@
-import { decodeJwt } from 'jose/jwt/decode';
+import { decodeJwt } from './jwt-form.ts';
 
 /** The claims this package reads. They come from a token that was decoded, not verified. */
 export interface TokenClaims {
@@ -10,7 +10,7 @@ export interface TokenClaims {
   readonly aud: readonly string[];
   /** Expiry, in milliseconds since the epoch; NaN when there is one that is no time (RFC 7519 section 4.1.4). */
   readonly exp?: number | undefined;
-  /** `scope`, or `scp` as some providers call it, space-separated. */
+  /** `scope` and `scp`, as some providers call it, space-separated. */
   readonly scope?: string | undefined;
   /** `act.sub`: who acts (RFC 8693 section 4.1). */
   readonly act?: string | undefined;
@@ -18,9 +18,17 @@ export interface TokenClaims {
   readonly mayAct?: { readonly sub: string | undefined; readonly iss: string | undefined } | undefined;
   /** `oid`: the user at Microsoft Entra, whose `sub` is another for each application. */
   readonly oid?: string | undefined;
+  /** Names of claims that are there but not of their form, such as an `aud` that holds a number. Default: none. */
+  readonly malformed?: readonly ('aud' | 'scope')[] | undefined;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** A claim that is one text or a list of them; `undefined` when it is neither. */
+function texts(claim: unknown): readonly string[] | undefined {
+  const list: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
+  return list.every((each) => typeof each === 'string') ? list : undefined;
+}
 
 /**
  * Reads the claims of a JWT without verifying it: the resource server verifies; we only compare and plan.
@@ -28,23 +36,24 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
  * @returns `undefined` when the token is not a JWT, so opaque
  */
 export function readClaims(token: string): TokenClaims | undefined {
-  let payload: Record<string, unknown>;
-  try {
-    payload = decodeJwt(token);
-  } catch {
-    return undefined;
-  }
-  const { aud, exp, act, may_act: mayAct, scope, scp } = payload;
-  const scopes = scope ?? scp;
+  const payload = decodeJwt(token)?.payload;
+  if (payload === undefined) return undefined;
+  const { aud = [], exp, act, may_act: mayAct, scope, scp } = payload;
+  // Providers write one or the other. With both, a server may look at either.
+  const scopes = [scope, scp].filter((claim) => claim !== undefined);
+  const malformed: ('aud' | 'scope')[] = [];
+  if (!texts(aud)) malformed.push('aud');
+  if (!scopes.every(texts)) malformed.push('scope');
   return {
     iss: text(payload.iss),
     sub: text(payload.sub),
-    aud: (Array.isArray(aud) ? aud : [aud]).filter((value) => typeof value === 'string'),
+    aud: texts(aud) ?? [],
     exp: exp === undefined ? undefined : typeof exp === 'number' ? exp * 1000 : Number.NaN,
-    scope: Array.isArray(scopes) ? scopes.map(String).join(' ') : text(scopes),
+    scope: scopes.length === 0 ? undefined : scopes.flatMap((claim) => texts(claim) ?? []).join(' '),
     act: party(act)?.sub,
     mayAct: party(mayAct),
     oid: text(payload.oid),
+    malformed: malformed.length > 0 ? malformed : undefined,
   };
 }
 

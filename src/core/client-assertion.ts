@@ -10,10 +10,7 @@ const WHAT = 'clientAuth.assertion';
 
 /** What a client assertion that is made here says, where the STS wants it otherwise (RFC 7523 section 3). */
 export interface AssertionOptions {
-  /**
-   * `aud`. Default: the issuer of the STS, or the origin of its token endpoint when no issuer is known. Some want the token
-   * endpoint.
-   */
+  /** `aud`. Default: the issuer of the STS, or its token endpoint when no issuer is known. */
   readonly audience?: string | undefined;
   /** Changes header and claims before they are signed: adds `x5t#S256` for Microsoft Entra, for example. */
   readonly modifyAssertion?:

@@ -165,7 +165,7 @@ export async function processTokenResponse(
   const answer = await oauth.processGenericTokenEndpointResponse(
     as,
     { client_id: service.clientId },
-    await withoutIdToken(response),
+    await readable(response),
     { recognizedTokenTypes: { n_a: () => {} } },
   );
   // The library lower-cases it, and takes DPoP too; but no proof was sent, so such a token could not be used.
@@ -174,15 +174,23 @@ export async function processTokenResponse(
   return answer;
 }
 
-/** An ID token may come along (scope `openid`). Nobody reads it, so what is wrong with it must not decide. */
-async function withoutIdToken(response: Response): Promise<Response> {
+/**
+ * The answer without what nobody reads: an ID token may come along (scope `openid`), and what is wrong with it must not
+ * decide. A lifetime is a number, or digits; the library takes whatever begins like one.
+ */
+async function readable(response: Response): Promise<Response> {
   const text = await response.text();
   const { status, headers } = response;
+  let answer: unknown;
   try {
-    const { id_token: _, ...rest } = JSON.parse(text) as Record<string, unknown>;
-    if (_ !== undefined) return new Response(JSON.stringify(rest), { status, headers });
+    answer = JSON.parse(text);
   } catch {}
-  return new Response(text, { status, headers });
+  if (typeof answer !== 'object' || answer === null) return new Response(text, { status, headers });
+  const { id_token: _, ...rest } = answer as Record<string, unknown>;
+  const { expires_in: lifetime } = rest;
+  const isNumber = typeof lifetime === 'string' ? /^\d+$/.test(lifetime) : Number.isFinite(lifetime);
+  if (lifetime !== undefined && !isNumber) throw new TypeError('"expires_in" is no number');
+  return new Response(JSON.stringify(Array.isArray(answer) ? answer : rest), { status, headers });
 }
 
 /** What was sent to the STS in confidence, as it reads on the wire. */

@@ -47,6 +47,7 @@ export function verifyIssuedToken(token: IssuedToken, expected: Expectation): vo
     );
   }
   assertTimes(claims, expected.now);
+  assertForm(claims, scopes, left);
   assertAudience(claims, profile.audiences?.(target) ?? defaultAudiences(target), target, left);
   if (!left.has('scope')) assertScope(claims.scope, scopes);
   if (!left.has('subject')) assertSubject(claims, subject, profile.subjectClaim ?? 'sub');
@@ -75,6 +76,19 @@ function assertType(issued: string, requested: string | undefined): void {
 function assertTimes({ exp }: TokenClaims, now: number): void {
   // NaN, which is no time, is not after now either.
   if (exp !== undefined && !(exp > now)) throw rejected('it has already expired');
+}
+
+function assertForm(
+  { malformed = [] }: TokenClaims,
+  scopes: readonly string[] | undefined,
+  left: ReadonlySet<Check>,
+): void {
+  const checked = {
+    aud: !left.has('audience') && !left.has('other_audiences'),
+    scope: !left.has('scope') && scopes !== undefined,
+  };
+  const wrong = malformed.find((claim) => checked[claim]);
+  if (wrong) throw rejected(`its "${wrong}" is neither text nor a list of texts`);
 }
 
 function assertAudience(

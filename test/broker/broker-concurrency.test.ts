@@ -3,9 +3,12 @@ import { createBroker } from '../../src/broker/broker.ts';
 import type { Delegation } from '../../src/broker/delegation.ts';
 import { createTokenService } from '../../src/core/token-service.ts';
 import { closedAtEnd, startBroker, startPlainBroker } from '../support/broker.ts';
+import { createClock } from '../support/clock.ts';
 import { failureOf, thrownBy } from '../support/failure.ts';
+import { fakeJwt, seconds } from '../support/jwt.ts';
 import { json, never, startLoopback } from '../support/loopback.ts';
 import { granting, subjectJwt } from '../support/sts.ts';
+import { createStsDouble, settled, WHOLE } from './support.ts';
 
 const REASON = new Error('the user has left');
 
@@ -145,4 +148,25 @@ test('many rejections of one token lead to one exchange', async () => {
   const tokens = await Promise.all(Array.from({ length: 10 }, replay));
   expect(new Set(tokens).size).toBe(1);
   expect(sts.exchanges).toHaveLength(2);
+});
+
+test('who asks when the actor has become another one shares the exchange that found that out', async () => {
+  const clock = createClock(WHOLE);
+  let sub = 'agent';
+  const actor = (): string => fakeJwt({ sub, exp: seconds(clock.now()) + 60 });
+  const sts = createStsDouble({ now: clock.now });
+  const broker = closedAtEnd(createBroker({ tokenService: sts.service, actor, now: clock.now }));
+  const run = broker.begin({ subjectToken: subjectJwt('alice', { exp: seconds(WHOLE) + 3600 }) });
+  await broker.token(run, 'files');
+  sub = 'robot';
+  clock.advance(60_000);
+  sts.answer('hold');
+  const first = broker.token(run, 'calendar');
+  await sts.arrived(2);
+  const second = broker.token(run, 'calendar');
+  await settled();
+  for (const held of [...sts.waiting]) held.grant();
+  expect(await second).toBe(await first);
+  expect((await first).claims?.act).toBe('robot');
+  expect(sts.asked).toHaveLength(2);
 });

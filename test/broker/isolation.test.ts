@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import { clientCredentialsActor } from '../../src/core/actor.ts';
-import { type ResolvedTarget, resolveTarget, type Target } from '../../src/core/target.ts';
+import { type Check, type ResolvedTarget, resolveTarget, type Target } from '../../src/core/target.ts';
 import { TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { closedAtEnd, startBroker, startPlainBroker } from '../support/broker.ts';
 import { createClock } from '../support/clock.ts';
@@ -29,6 +29,9 @@ const target: fc.Arbitrary<Target> = fc
     resource: optional(fc.array(fc.constantFrom('urn:a', 'urn:b', 'urn:ab', 'urn:a:b'), { maxLength: 2 })),
     scope: optional(list),
     requestedTokenType: optional(fc.constantFrom(TOKEN_TYPE.jwt, TOKEN_TYPE.accessToken, 'urn:a')),
+    profile: optional(fc.constant('rfc8693' as const)),
+    allowOpaqueIssued: optional(fc.boolean()),
+    unchecked: optional(fc.uniqueArray(fc.constantFrom<Check>('scope', 'actor', 'other_audiences'))),
   })
   .filter(
     ({ audience = [], resource = [], scope = [] }) => audience.length + resource.length + scope.length > 0,
@@ -45,7 +48,10 @@ const request = fc.record({
 type Request = typeof request extends fc.Arbitrary<infer T> ? T : never;
 
 const spelt = (value: ResolvedTarget): string =>
-  JSON.stringify([value.audiences, value.resources, value.scopes, value.requestedTokenType ?? null]);
+  JSON.stringify([
+    ...[value.audiences, value.resources, value.scopes, value.requestedTokenType ?? null],
+    ...[value.allowOpaqueIssued, value.unchecked],
+  ]);
 
 const sharing = (one: Request, two: Request, retention: 'run' | 'subject'): boolean =>
   one.subjectToken === two.subjectToken &&
@@ -104,6 +110,10 @@ test('a list of audiences is not the same as one that reads like it', async () =
     { audience: 'a', resource: 'urn:a' },
     { audience: 'a', requestedTokenType: TOKEN_TYPE.jwt },
     { audience: 'a', requestedTokenType: TOKEN_TYPE.accessToken },
+    { audience: 'a', allowOpaqueIssued: true },
+    { audience: 'a', unchecked: ['audience'] },
+    { audience: 'a', unchecked: ['audience', 'scope'] },
+    { audience: 'a', unchecked: ['audience'], allowOpaqueIssued: true },
   ];
   const tokens = await Promise.all(targets.map((each) => broker.token(run, each)));
   expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(targets.length);
@@ -118,6 +128,8 @@ test('the same target is the same, however it was written', async () => {
     { audience: ['a'], scope: ['write', 'read'] },
     { audience: ['a'], scope: 'write  read read', resource: [] },
     resolveTarget({ audience: 'a', scope: 'read write' }) as Target,
+    { audience: 'a', scope: 'read write', profile: 'rfc8693' },
+    { audience: 'a', scope: 'read write', allowOpaqueIssued: false, unchecked: [] },
   ];
   const tokens = await Promise.all(targets.map((each) => broker.token(run, each)));
   expect(new Set(tokens).size).toBe(1);

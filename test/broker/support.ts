@@ -6,6 +6,8 @@ import { fakeJwt, seconds } from '../support/jwt.ts';
 
 /** A request that waits for its answer. */
 export interface Held {
+  /** Which replica asks, counted from 0, see {@link StsDouble.replica}. */
+  readonly from: number;
   readonly form: URLSearchParams;
   /** Grants it, as {@link StsDouble} says. */
   grant(more?: Grant): void;
@@ -53,7 +55,7 @@ export function createStsDouble(options: StsDoubleOptions = {}): StsDouble {
   const waiting: Held[] = [];
   let answer: (held: Held) => void = (held) => held.grant();
 
-  const fetch = (_url: string, init: RequestInit): Promise<Response> =>
+  const send = (from: number, init: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
       const form = new URLSearchParams(String(init.body));
       const settle = (act: () => void): void => {
@@ -63,7 +65,7 @@ export function createStsDouble(options: StsDoubleOptions = {}): StsDouble {
         act();
       };
       const held: Held = {
-        form,
+        ...{ from, form },
         grant: (more = {}) =>
           settle(() => {
             const body = granted(form, { now: now(), lifetimeMs, ...more });
@@ -83,16 +85,19 @@ export function createStsDouble(options: StsDoubleOptions = {}): StsDouble {
       answer(held);
     });
 
-  const replica = (more: Partial<TokenServiceOptions> = {}): TokenService =>
-    createTokenService({
+  let replicas = 0;
+  const replica = (more: Partial<TokenServiceOptions> = {}): TokenService => {
+    const from = replicas++;
+    return createTokenService({
       tokenEndpoint: 'https://sts.example.com/token',
       clientId: 'agent',
       retry: { attempts: 1 },
       breaker: { failures: 1_000_000 },
-      fetch,
+      fetch: (_url, init) => send(from, init),
       ...options.service,
       ...more,
     });
+  };
 
   return {
     ...{ service: replica(), replica, asked, waiting, issued },

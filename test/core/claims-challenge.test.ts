@@ -34,6 +34,8 @@ test.each<[string, unknown]>([
   ['is null', 'null'],
   ['is a list', '[{"access_token":{}}]'],
   ['is longer than anybody needs', JSON.stringify({ a: 'word '.repeat(500) })],
+  ['is long for nothing', `${' '.repeat(3_000)}{}`],
+  ['is longer when it is written anew', `{"a":"${'\ud800'.repeat(400)}"}`],
 ])('what %s is no claims challenge', (_what, value) => {
   expect(claimsChallenge(value, [])).toBeUndefined();
 });

@@ -272,6 +272,17 @@ test('for a caller that has left already a fetch of the user is not called', asy
   expect(calls).toBe(0);
 });
 
+test('a caller that leaves during a request that is bounded gets its own reason from that alone', async () => {
+  const controller = new AbortController();
+  const failing: FetchLike = () => {
+    controller.abort(REASON);
+    return Promise.reject(new TypeError('fetch failed'));
+  };
+  const options = { timeoutMs: 1_000, maxBytes: 1_000, signal: controller.signal };
+  const send = boundedFetch({ fetch: failing, ...options });
+  expect(await thrownBy(send('https://sts.example.com/token', {}))).toBe(REASON);
+});
+
 test('a caller whose requests have ended is not listened to any more', async () => {
   const { signal } = new AbortController();
   const sts = await startPlainSts();

@@ -165,6 +165,15 @@ describe('what does not pass', () => {
     expect(clock.waits).toEqual([]);
   });
 
+  test('what an open breaker says is told at once: to ask it again is no use', async () => {
+    const sts = await startPlainSts(undefined, { retry: { attempts: 9 }, breaker: { failures: 2 } });
+    sts.handle(status(503));
+    expect((await failureOf(exchange(sts.service))).code).toBe('sts_circuit_open');
+    expect([sts.received.length, clock.waits.length]).toEqual([2, 2]);
+    expect((await failureOf(exchange(sts.service))).code).toBe('sts_circuit_open');
+    expect([sts.received.length, clock.waits.length]).toEqual([2, 2]);
+  });
+
   test('an error that is none of an STS is thrown as it is, at once', async () => {
     const own = new TypeError('a bug');
     let calls = 0;

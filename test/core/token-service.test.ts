@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ClientAuth } from '../../src/core/client-authentication.ts';
 import type { Dialect } from '../../src/core/dialect.ts';
 import {
@@ -117,6 +117,8 @@ describe('a request', () => {
   });
 
   test('whose caller leaves while a secret is read ends at once, for the reason of the caller', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     let begin = (): void => {};
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
@@ -135,6 +137,8 @@ describe('a request', () => {
     controller.abort(reason);
     expect(await leaving).toBe(reason);
     expect(sts.received).toEqual([]);
+    // Nobody goes on waiting for the secret, either.
+    expect(vi.getTimerCount()).toBe(0);
   }, 5_000);
 
   test('of one caller goes on when another leaves during the discovery that they share', async () => {

@@ -118,6 +118,15 @@ test.each<[string, Case]>([
     { target: { scope: 'read' }, claims: { aud: 'whatever' } },
   ],
   ['less scope', { target: { audience: 'calendar', scope: 'read write' } }],
+  ['a scope that is no text, when none was asked for', { claims: { scope: 5 } }],
+  [
+    'an audience that is no text, where that means something else',
+    { target: { audience: 'calendar', unchecked: ['audience'] }, claims: { aud: 5 } },
+  ],
+  [
+    'a scope that is no text, where that means something else',
+    { target: { audience: 'calendar', scope: 'read', unchecked: ['scope'] }, claims: { scope: 5 } },
+  ],
   ['no scope', { target: { audience: 'calendar', scope: 'read' }, claims: { scope: undefined } }],
   ['a scope of its own, when none was asked for', { claims: { scope: 'default' } }],
   ['an act, though no actor was sent', { more: { actor: undefined } }],
@@ -179,6 +188,23 @@ test.each<[string, Case, string]>([
     'a wider scope in the answer',
     { target: { audience: 'calendar', scope: 'read' }, facts: { scope: 'read admin' } },
     'scope',
+  ],
+  [
+    'a wider scope in the other claim for it',
+    { target: { audience: 'calendar', scope: 'read' }, claims: { scope: 'read', scp: 'admin' } },
+    'scope',
+  ],
+  [
+    'a scope that is no text',
+    { target: { audience: 'calendar', scope: 'read' }, claims: { scope: { read: true } } },
+    '"scope"',
+  ],
+  ['an audience beside it that is no text', { claims: { aud: ['calendar', 5] } }, '"aud"'],
+  ['an audience beside it that is a list', { claims: { aud: ['calendar', ['files']] } }, '"aud"'],
+  [
+    'an audience that is no text, for a scope alone',
+    { target: { scope: 'read' }, claims: { aud: [5] } },
+    '"aud"',
   ],
   [
     'a wider scope behind a tab',

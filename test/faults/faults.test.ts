@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { never } from '../support/loopback.ts';
+import { createOnlooker } from './onlooker.ts';
+import type { Places } from './places.ts';
 import type { FaultResult, FaultRow } from './row.ts';
 import { bare } from './rows/handlers.ts';
 import { ROWS } from './rows.ts';
 import { runRow } from './run-row.ts';
+import { showing } from './witness.ts';
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -49,17 +52,17 @@ describe('a row is not as expected when', () => {
   test.each<[string, NonNullable<FaultRow['play']>, string]>([
     [
       'a secret is printed',
-      ({ places }) => console.log([...places.secrets][0]),
+      ({ places }) => console.log(subjectToken(places)),
       'a secret shows in the console',
     ],
     [
       'a part of a secret is written to a stream',
-      ({ places }) => void process.stderr.write(`${[...places.secrets][0]?.split('.')[1]}`),
+      ({ places }) => void process.stderr.write(`${subjectToken(places).split('.')[1]}`),
       'a secret shows in the console',
     ],
     [
       'a secret shows in something that is printable',
-      ({ places }) => places.watch('a thing', { deep: { inside: [...places.secrets][1] } }),
+      ({ places }) => places.watch('a thing', { deep: { inside: subjectToken(places) } }),
       'a secret shows in a thing',
     ],
     [
@@ -69,7 +72,7 @@ describe('a row is not as expected when', () => {
     ],
     [
       'the MCP server sees the subject token',
-      ({ places }) => ask(places.mcp.origin, [...places.secrets][0]),
+      ({ places }) => ask(places.mcp.origin, subjectToken(places)),
       'the MCP server saw a token that is not for it',
     ],
     [
@@ -117,6 +120,30 @@ describe('a row is not as expected when', () => {
   });
 });
 
-function ask(url: string, token: string | undefined): Promise<Response> {
+test('what a broker tells is looked at as events, audit records, spans and metrics', async () => {
+  const onlooker = await createOnlooker();
+  const secret = 'a-secret-in-every-field';
+  const told = { audiences: [secret], resources: [secret], sub: secret, clientId: secret, profile: secret };
+  const event = {
+    ...told,
+    id: 'one',
+    reason: 'demand',
+    outcome: 'issued',
+    tokenEndpoint: 'https://sts.example.com',
+  };
+  const { observer } = onlooker;
+  await observer.trace?.('exchange', event as never, async () => {
+    observer.exchange?.({ ...event, at: 0, durationMs: 1 } as never);
+  });
+  expect(showing(await onlooker.heard(), [secret])).toEqual(
+    ['an event', 'an audit record', 'a span', 'a metric'].map((name) => `a secret shows in ${name}`),
+  );
+});
+
+function subjectToken({ secrets }: Places): string {
+  return [...secrets].find((secret) => secret.split('.').length === 3) as string;
+}
+
+function ask(url: string, token: string): Promise<Response> {
   return fetch(url, { headers: { authorization: `Bearer ${token}` } });
 }

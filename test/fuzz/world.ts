@@ -32,7 +32,10 @@ export interface Party {
   readonly claims: { readonly sub?: string; readonly oid?: string; readonly exp?: number };
 }
 
-const party = (claims: Party['claims'] & { readonly iss: string }): Party => ({ token: jwtOf(claims), claims });
+const party = (claims: Party['claims'] & { readonly iss: string }): Party => ({
+  token: jwtOf(claims),
+  claims,
+});
 const opaque = (token: string): Party => ({ token, claims: {} });
 
 const IDP = 'https://idp.example.com';
@@ -66,17 +69,26 @@ const PLACES: readonly Wish[] = [
 ];
 
 const optional = <T>(name: string, value: fc.Arbitrary<T>): fc.Arbitrary<object> =>
-  fc.oneof({ arbitrary: fc.constant({}), weight: 3 }, value.map((given) => ({ [name]: given })));
+  fc.oneof(
+    { arbitrary: fc.constant({}), weight: 3 },
+    value.map((given) => ({ [name]: given })),
+  );
 
 export const wish: fc.Arbitrary<Wish> = fc
   .tuple(
     fc.constantFrom<Wish>(...PLACES, { scope: 'read' }),
     optional('scope', fc.constantFrom<Wish['scope']>('read', 'read write', ['write', 'read'])),
-    optional('requestedTokenType', fc.constantFrom(TYPES.jwt, TYPES.accessToken, TYPES.idJag, 'urn:example:odd')),
+    optional(
+      'requestedTokenType',
+      fc.constantFrom(TYPES.jwt, TYPES.accessToken, TYPES.idJag, 'urn:example:odd'),
+    ),
     optional('allowOpaqueIssued', fc.constant(true)),
     optional(
       'unchecked',
-      fc.subarray(['audience', 'other_audiences', 'subject', 'scope', 'actor'] as const, { minLength: 1, maxLength: 2 }),
+      fc.subarray(['audience', 'other_audiences', 'subject', 'scope', 'actor'] as const, {
+        minLength: 1,
+        maxLength: 2,
+      }),
     ),
   )
   .map((parts) => Object.assign({}, ...parts));
@@ -105,7 +117,13 @@ export function asked(
 }
 
 /** Claims of a token that is right in every way. */
-export function rightClaims({ audiences, resources, scopes, subject, actor }: Asked): Record<string, unknown> {
+export function rightClaims({
+  audiences,
+  resources,
+  scopes,
+  subject,
+  actor,
+}: Asked): Record<string, unknown> {
   const places = audiences.length > 0 ? audiences : resources;
   return {
     iss: 'https://sts.example.com',

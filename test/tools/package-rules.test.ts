@@ -11,7 +11,10 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'deploy/grafana/onbehalf.json',
   'docs/errors.md',
+  'docs/security.md',
+  'docs/telemetry.md',
 ];
 
 let root: string;

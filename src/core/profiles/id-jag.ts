@@ -1,5 +1,5 @@
-import { decodeProtectedHeader } from 'jose/decode/protected_header';
 import { OnbehalfError } from '../errors.ts';
+import { decodeJwt } from '../jwt-form.ts';
 import { type ResolvedTarget, resolveTarget } from '../target.ts';
 import { JWT_BEARER_GRANT, TOKEN_TYPE } from '../token-types.ts';
 import type { Profile } from './profile.ts';
@@ -56,10 +56,7 @@ export function identityAssertionTarget(target: ResolvedTarget): ResolvedTarget 
 
 /** Whether a token says that it is an ID-JAG (section 3.1): an ID token or an access token must not pass as one. */
 export function isIdJag(token: string): boolean {
-  try {
-    // RFC 7515 section 4.1.9: in any case, and with or without the prefix.
-    return /^(?:application\/)?oauth-id-jag\+jwt$/i.test(decodeProtectedHeader(token).typ ?? '');
-  } catch {
-    return false;
-  }
+  const typ = decodeJwt(token)?.header.typ;
+  // RFC 7515 section 4.1.9: in any case, and with or without the prefix.
+  return typeof typ === 'string' && /^(?:application\/)?oauth-id-jag\+jwt$/i.test(typ);
 }

@@ -28,27 +28,27 @@ const targetOf = (profile?: ProfileName, requestedTokenType?: string) =>
     authorizationServer: profile === 'id-jag' ? PLAIN : undefined,
   });
 
-test.each<[string, TokenService, ProfileName | undefined, ProfileName]>([
-  ['no dialect', PLAIN, undefined, 'rfc8693'],
-  ['a dialect that names none', EXCHANGE, undefined, 'rfc8693'],
-  ['a dialect that names one', ENTRA, undefined, 'entra-obo'],
-  ['a target that names one', PLAIN, 'id-jag', 'id-jag'],
-  ['both, so the target decides', ENTRA, 'rfc8693', 'rfc8693'],
-])('with %s the profile is %s', (_what, service, named, expected) => {
+test.each<[string, ProfileName, TokenService, ProfileName | undefined]>([
+  ['no dialect', 'rfc8693', PLAIN, undefined],
+  ['a dialect that names none', 'rfc8693', EXCHANGE, undefined],
+  ['a dialect that names one', 'entra-obo', ENTRA, undefined],
+  ['a target that names one', 'id-jag', PLAIN, 'id-jag'],
+  ['both, so the target decides', 'rfc8693', ENTRA, 'rfc8693'],
+])('with %s the profile is %s', (_what, expected, service, named) => {
   const target = targetOf(named);
   expect(profileNameOf(service, target)).toBe(expected);
   expect(profileOf(service, target)).toBe({ rfc8693, 'entra-obo': entraObo, 'id-jag': idJag }[expected]);
 });
 
-test.each<[string, TokenService, ProfileName | undefined, boolean]>([
-  ['its own way', EXCHANGE, undefined, true],
-  ['its own way, which the target names', EXCHANGE, 'rfc8693', true],
-  ['another way', EXCHANGE, 'entra-obo', false],
-  ['two steps', EXCHANGE, 'id-jag', false],
-  ['its own way, which the dialect names', ENTRA, undefined, true],
-  ['its own way, which both name', ENTRA, 'entra-obo', true],
-  ['another way than the dialect names', ENTRA, 'rfc8693', false],
-])('what is asked for in %s is asked for in the dialect: %s', (_what, service, named, expected) => {
+test.each<[string, boolean, TokenService, ProfileName | undefined]>([
+  ['its own way', true, EXCHANGE, undefined],
+  ['its own way, which the target names', true, EXCHANGE, 'rfc8693'],
+  ['another way', false, EXCHANGE, 'entra-obo'],
+  ['two steps', false, EXCHANGE, 'id-jag'],
+  ['its own way, which the dialect names', true, ENTRA, undefined],
+  ['its own way, which both name', true, ENTRA, 'entra-obo'],
+  ['another way than the dialect names', false, ENTRA, 'rfc8693'],
+])('what is asked for in %s is asked for in the dialect: %s', (_what, expected, service, named) => {
   expect(requestDialectOf(service, targetOf(named)) !== undefined).toBe(expected);
 });
 

@@ -14,7 +14,6 @@ import { actorJwt } from '../usual.ts';
 const nothingSent = { sts: 0, mcp: 0 } as const;
 const noActor = { outcome: 'actor_unavailable unavailable', ...nothingSent } as const;
 const noClientAuth = { outcome: 'client_auth_unavailable unavailable', ...nothingSent } as const;
-const _signInAgain = 'reauthentication_required';
 
 const actor =
   (source: (places: Places) => () => string | Promise<string>) =>
@@ -100,7 +99,7 @@ const clientRows: readonly FaultRow[] = [
   {
     fault: 'client secret file: missing',
     ...noClientAuth,
-    given: async (_places) => ({
+    given: async () => ({
       service: {
         clientAuth: { method: 'client_secret_post', clientSecret: { file: await file(undefined) } },
       },
@@ -128,7 +127,7 @@ const clientRows: readonly FaultRow[] = [
   {
     fault: 'client key file: half-written',
     ...noClientAuth,
-    given: async (_places) => ({
+    given: async () => ({
       service: {
         clientAuth: {
           method: 'private_key_jwt',
@@ -151,6 +150,7 @@ const clientRows: readonly FaultRow[] = [
   },
 ];
 
+/** What can be wrong with the agent: its own token, and how it proves to the STS who it is. */
 export const agentRows: readonly FaultRow[] = [...actorRows, ...clientRows];
 
 /** A file that is whole by the second call. */

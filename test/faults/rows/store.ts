@@ -4,6 +4,7 @@ import { createRedisStore } from '../../../src/redis/index.ts';
 import { createMemorySharedStore } from '../../contract/memory-shared-store.ts';
 import { createFakeRedis, type FakeRedis } from '../../redis/fake-client.ts';
 import { fakeJwt, seconds } from '../../support/jwt.ts';
+import { subjectJwt } from '../../support/sts.ts';
 import type { Places } from '../places.ts';
 import type { FaultRow, Given } from '../row.ts';
 import { bare } from './handlers.ts';
@@ -117,6 +118,11 @@ export const storeRows: readonly FaultRow[] = [
     given: poisoned(() => held({}, { accessToken: `${fakeJwt({ sub: 'alice', aud: 'calendar' })}\r\nx: y` })),
   },
   {
+    fault: 'store: the user’s own token, good for the server',
+    ...fine,
+    given: withSubjectToken,
+  },
+  {
     fault: 'store: sealed with another key',
     ...{ outcome: ['ok', 'ok'], sts: 2, mcp: 2 },
     given: twoReplicas(() => {}, OTHER_KEY),
@@ -139,7 +145,7 @@ export const storeRows: readonly FaultRow[] = [
     given: deadLeaseHolder,
   },
   {
-    fault: 'store: none, eight replicas make one exchange between them',
+    fault: 'store: works, eight replicas make one exchange between them',
     ...{ outcome: Array.from({ length: 8 }, () => 'ok'), sts: 1, mcp: 8 },
     given: store({}),
     play: ({ broker, call, replica }) =>
@@ -153,6 +159,12 @@ export const storeRows: readonly FaultRow[] = [
     given: refusedLater,
   },
 ];
+
+/** The user came with a token that would pass every check of an issued one. */
+function withSubjectToken(): Given {
+  const token = subjectJwt('alice', { aud: 'calendar', act: { sub: 'agent' } });
+  return { ...store({ get: async () => held({}, { accessToken: token }) })(), subject: { token } };
+}
 
 function flipped(text: string): string {
   const last = text.at(-5) === 'A' ? 'B' : 'A';

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
-import { keycloak as dialect } from '../../../src/core/dialects/keycloak.ts';
+import { keycloak as dialect } from '../../../src/dialects/index.ts';
 import { expectNoLeak } from '../../support/leaks.ts';
 import { TOKEN_LIFESPAN_S } from './realm.ts';
 import { describeKeycloak, refusal, signIn, startAgent, verified } from './support.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keycloak as dialect } from '../../../src/core/dialects/keycloak.ts';
+import { keycloak as dialect } from '../../../src/dialects/index.ts';
 import { type FailureClass, type Target, TOKEN_TYPE } from '../../../src/index.ts';
 import { fakeJwt, seconds } from '../../support/jwt.ts';
 import { admin, describeKeycloak, idOf, keycloak, refusal, signIn, startAgent } from './support.ts';

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, type JWTVerifyResult, jwtVerify } from 'jose';
 import { describe, expect, inject } from 'vitest';
-import { keycloak as dialect } from '../../../src/core/dialects/keycloak.ts';
+import { keycloak as dialect } from '../../../src/dialects/index.ts';
 import {
   type Broker,
   type BrokerOptions,

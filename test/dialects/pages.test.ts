@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Target } from '../../../src/core/target.ts';
-import { createTokenService, dialectOf } from '../../../src/core/token-service.ts';
-import type { TokenService } from '../../../src/core/token-service-handle.ts';
+import type { Target } from '../../src/core/target.ts';
+import { createTokenService, dialectOf } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
 import {
   auth0Custom,
   auth0OnBehalfOf,
@@ -16,7 +16,7 @@ import {
   zitadel,
 } from './presets.ts';
 
-const folder = new URL('../../../docs/identity-providers/', import.meta.url);
+const folder = new URL('../../docs/identity-providers/', import.meta.url);
 const page = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 const pages = readdirSync(folder).filter((name) => name.endsWith('.md') && name !== 'README.md');
 
@@ -32,9 +32,9 @@ interface Example {
 function examplesOf(name: string): Example[] {
   const names = { createTokenService, ...presets };
   return [...page(name).matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => {
-    const [, imported = ''] = /^import \{ (.*) \} from 'onbehalf';\n/.exec(code) ?? [];
-    const given = imported.split(', ') as (keyof typeof names)[];
-    const body = code.replace(/^import .*\n/, '');
+    const imports = [...code.matchAll(/^import \{ (.*) \} from 'onbehalf(?:\/dialects)?';\n/gm)];
+    const given = imports.flatMap(([, imported = '']) => imported.split(', ')) as (keyof typeof names)[];
+    const body = code.replaceAll(/^import .*\n/gm, '');
     const result = `return { tokenService, target, subjectTokenType: typeof subjectTokenType === 'string' ? subjectTokenType : undefined };`;
     return new Function(...given, `'use strict';\n${body}\n${result}`)(...given.map((one) => names[one]));
   });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { exchangeRequest } from '../../../src/core/exchange.ts';
-import { resolveTarget, type Target } from '../../../src/core/target.ts';
-import { createTokenService } from '../../../src/core/token-service.ts';
-import { securityToken } from '../../../src/core/token-types.ts';
+import { exchangeRequest } from '../../src/core/exchange.ts';
+import { resolveTarget, type Target } from '../../src/core/target.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import { securityToken } from '../../src/core/token-types.ts';
 import { ACTOR, AT, ID, JWT, LEGACY, POOL, PRESETS, SUBJECT } from './presets.ts';
 
 const EXCHANGE = ['grant_type', 'client_id', 'subject_token', 'subject_token_type', 'audience', 'scope'];

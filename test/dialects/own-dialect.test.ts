@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { Dialect } from '../../../src/core/dialect.ts';
-import { processExchangeResponse } from '../../../src/core/exchange.ts';
-import { createTokenService } from '../../../src/core/token-service.ts';
-import { failureOf } from '../../support/failure.ts';
-import { always } from '../../support/loopback.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import { processExchangeResponse } from '../../src/core/exchange.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import { failureOf } from '../support/failure.ts';
+import { always } from '../support/loopback.ts';
 import { AT, fieldsOf, parametersOf, startProvider } from './presets.ts';
 
 // #region docs
@@ -33,11 +33,11 @@ const tokenService = createTokenService({
 // #endregion
 
 test('the documentation shows this dialect', () => {
-  const text = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const region = /\/\/ #region docs\n(.*?)\/\/ #endregion/s.exec(
-    text('test/core/dialects/own-dialect.test.ts'),
+    text('test/dialects/own-dialect.test.ts'),
   )?.[1];
-  const block = /<!-- region: test\/core\/dialects\/own-dialect.test.ts -->\n```ts\n(.*?)```/s.exec(
+  const block = /<!-- region: test\/dialects\/own-dialect.test.ts -->\n```ts\n(.*?)```/s.exec(
     text('docs/identity-providers/README.md'),
   )?.[1];
   expect(region).toBeTruthy();

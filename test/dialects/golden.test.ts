@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { ClientAuth } from '../../../src/core/client-authentication.ts';
-import type { Dialect } from '../../../src/core/dialect.ts';
-import type { Target } from '../../../src/core/target.ts';
+import type { ClientAuth } from '../../src/core/client-authentication.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import type { Target } from '../../src/core/target.ts';
 import {
   AT,
   auth0Custom,

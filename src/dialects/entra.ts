@@ -1,5 +1,5 @@
-import type { Dialect, ErrorAnswer } from '../dialect.ts';
-import type { FailureClass } from '../errors.ts';
+import type { Dialect, ErrorAnswer } from '../core/dialect.ts';
+import type { FailureClass } from '../core/errors.ts';
 
 /** `suberror` says what a user could do about it. */
 const BY_SUBERROR: Readonly<Record<string, FailureClass>> = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Dialect } from '../../../src/core/dialect.ts';
-import type { FailureClass } from '../../../src/core/errors.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import type { FailureClass } from '../../src/core/errors.ts';
 import {
   auth0Custom,
   auth0OnBehalfOf,

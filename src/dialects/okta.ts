@@ -1,5 +1,5 @@
-import type { Dialect } from '../dialect.ts';
-import { TOKEN_TYPE } from '../token-types.ts';
+import type { Dialect } from '../core/dialect.ts';
+import { TOKEN_TYPE } from '../core/token-types.ts';
 import { classIn, firstBroken, isOther } from './rules.ts';
 
 /** The scopes that a service app cannot have in this exchange. */

@@ -1,6 +1,6 @@
-import type { Dialect } from '../dialect.ts';
-import { checkOptions } from '../options.ts';
-import { TOKEN_TYPE } from '../token-types.ts';
+import type { Dialect } from '../core/dialect.ts';
+import { checkOptions } from '../core/options.ts';
+import { TOKEN_TYPE } from '../core/token-types.ts';
 import { AUTH0_READINGS } from './auth0-readings.ts';
 import { classIn, firstBroken, type Reading } from './rules.ts';
 

@@ -1,6 +1,6 @@
-import type { Dialect } from '../dialect.ts';
-import { checkOptions } from '../options.ts';
-import { TOKEN_TYPE } from '../token-types.ts';
+import type { Dialect } from '../core/dialect.ts';
+import { checkOptions } from '../core/options.ts';
+import { TOKEN_TYPE } from '../core/token-types.ts';
 import { classIn, firstBroken, isOther, type Reading } from './rules.ts';
 
 /** Options of {@link google}. */

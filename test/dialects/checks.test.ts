@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Dialect } from '../../../src/core/dialect.ts';
-import { processExchangeResponse } from '../../../src/core/exchange.ts';
-import { resolveTarget, type Target } from '../../../src/core/target.ts';
-import { verifyIssuedToken } from '../../../src/core/verify.ts';
-import { failureOf } from '../../support/failure.ts';
-import { fakeJwt, seconds } from '../../support/jwt.ts';
-import { always } from '../../support/loopback.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import { processExchangeResponse } from '../../src/core/exchange.ts';
+import { resolveTarget, type Target } from '../../src/core/target.ts';
+import { verifyIssuedToken } from '../../src/core/verify.ts';
+import { failureOf } from '../support/failure.ts';
+import { fakeJwt, seconds } from '../support/jwt.ts';
+import { always } from '../support/loopback.ts';
 import {
   AT,
   dex,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Dialect } from '../../../src/core/dialect.ts';
-import type { Target } from '../../../src/core/target.ts';
-import { failureOf } from '../../support/failure.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import type { Target } from '../../src/core/target.ts';
+import { failureOf } from '../support/failure.ts';
 import {
   AT,
   auth0Custom,

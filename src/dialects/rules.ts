@@ -1,5 +1,5 @@
-import type { ErrorAnswer } from '../dialect.ts';
-import type { FailureClass } from '../errors.ts';
+import type { ErrorAnswer } from '../core/dialect.ts';
+import type { FailureClass } from '../core/errors.ts';
 
 /** Whether an exchange breaks a rule of the provider, and what to do then. */
 export type Rule = readonly [broken: boolean, what: string];

@@ -1,21 +1,21 @@
-import type { Dialect } from '../../../src/core/dialect.ts';
-import { auth0Custom } from '../../../src/core/dialects/auth0-custom.ts';
-import { auth0OnBehalfOf } from '../../../src/core/dialects/auth0-on-behalf-of.ts';
-import { authentik } from '../../../src/core/dialects/authentik.ts';
-import { dex } from '../../../src/core/dialects/dex.ts';
-import { entra } from '../../../src/core/dialects/entra.ts';
-import { google } from '../../../src/core/dialects/google.ts';
-import { keycloak } from '../../../src/core/dialects/keycloak.ts';
-import { okta } from '../../../src/core/dialects/okta.ts';
-import { zitadel } from '../../../src/core/dialects/zitadel.ts';
-import type { OnbehalfError } from '../../../src/core/errors.ts';
-import { exchangeRequest, processExchangeResponse } from '../../../src/core/exchange.ts';
-import type { ExchangeParameters } from '../../../src/core/exchange-parameters.ts';
-import { resolveTarget, type Target } from '../../../src/core/target.ts';
-import { createTokenService, type TokenServiceOptions } from '../../../src/core/token-service.ts';
-import type { TokenService } from '../../../src/core/token-service-handle.ts';
-import { type SecurityToken, securityToken, TOKEN_TYPE } from '../../../src/core/token-types.ts';
-import { failureOf } from '../../support/failure.ts';
+import type { Dialect } from '../../src/core/dialect.ts';
+import type { OnbehalfError } from '../../src/core/errors.ts';
+import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
+import type { ExchangeParameters } from '../../src/core/exchange-parameters.ts';
+import { resolveTarget, type Target } from '../../src/core/target.ts';
+import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenService } from '../../src/core/token-service-handle.ts';
+import { type SecurityToken, securityToken, TOKEN_TYPE } from '../../src/core/token-types.ts';
+import { auth0Custom } from '../../src/dialects/auth0-custom.ts';
+import { auth0OnBehalfOf } from '../../src/dialects/auth0-on-behalf-of.ts';
+import { authentik } from '../../src/dialects/authentik.ts';
+import { dex } from '../../src/dialects/dex.ts';
+import { entra } from '../../src/dialects/entra.ts';
+import { google } from '../../src/dialects/google.ts';
+import { keycloak } from '../../src/dialects/keycloak.ts';
+import { okta } from '../../src/dialects/okta.ts';
+import { zitadel } from '../../src/dialects/zitadel.ts';
+import { failureOf } from '../support/failure.ts';
 import {
   always,
   type Handler,
@@ -23,7 +23,7 @@ import {
   type Loopback,
   type Received,
   startLoopback,
-} from '../../support/loopback.ts';
+} from '../support/loopback.ts';
 
 export { auth0Custom, auth0OnBehalfOf, authentik, dex, entra, google, keycloak, okta, zitadel };
 

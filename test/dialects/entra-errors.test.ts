@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FailureClass } from '../../../src/core/errors.ts';
+import type { FailureClass } from '../../src/core/errors.ts';
 import { entra, failed } from './presets.ts';
 
 type Answered = readonly [

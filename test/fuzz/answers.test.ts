@@ -1,0 +1,4 @@
+import { answerProperties } from './answer-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(answerProperties, 'short');

@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { createBroker } from '../../src/broker/broker.ts';
+import type { BrokerObserver } from '../../src/broker/observer.ts';
+import type { Broker, BrokerOptions } from '../../src/broker/types.ts';
+import { clientCredentialsActor } from '../../src/core/actor.ts';
+import type { IssuedToken } from '../../src/core/issued-token.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import { createClock } from '../support/clock.ts';
+import { type Reply, reply, type Served, serve } from './faults.ts';
+import { assertNoLeak, CLIENT_SECRETS, settled } from './leaks.ts';
+import { accepted, refused } from './outcome.ts';
+import { type Outcome, type Property, property } from './property.ts';
+import type { Asked } from './reference.ts';
+import { type AnswerJudgement, judgeActor, judgeAnswer } from './reference-answer.ts';
+import {
+  ACTORS,
+  asked,
+  CLIENT_ID,
+  CLIENT_SECRET,
+  ENDPOINT,
+  NOW,
+  type Party,
+  SUBJECTS,
+  type Wish,
+  wish,
+} from './world.ts';
+
+/** A request for a token, and what the STS does about it. */
+interface Request {
+  readonly wish: Wish;
+  readonly subject: Party;
+  /** One that is known, or what the STS replies when it is asked for one. */
+  readonly actor: Party | Reply | undefined;
+  /** To the first try and the second. */
+  readonly replies: readonly [Reply, Reply];
+  readonly retention: BrokerOptions['retention'];
+}
+
+/** What an actor token is asked for, as far as answers are made for that. */
+const ACTOR_WISH = { wish: { scope: 'act' }, subject: { token: 'none', claims: { sub: 'agent-1' } } };
+
+const isReply = (actor: Request['actor']): actor is Reply => actor !== undefined && !('token' in actor);
+
+/** An STS in this process that replies as it is told, and remembers what it served last. */
+function createSts({ wish: target, subject, actor, replies }: Request) {
+  const served: { actor?: Served; token?: Served; asked?: Asked; tries: number } = { tries: 0 };
+  const given = isReply(actor) ? actor : undefined;
+  const service = createTokenService({
+    tokenEndpoint: ENDPOINT,
+    clientId: CLIENT_ID,
+    clientAuth: { method: 'client_secret_basic', clientSecret: CLIENT_SECRET },
+    // No wait is longer than none, so that cases are fast: with any Retry-After there is no second try.
+    retry: { attempts: 2, backoffMs: 0, maxWaitMs: 0 },
+    maxResponseBytes: 100_000,
+    fetch: (url, { redirect, body }) => {
+      if (url !== ENDPOINT || redirect !== 'manual') throw new Error(`a request to ${url}`);
+      const form = body as URLSearchParams;
+      if (form.get('grant_type') === 'client_credentials' && given) {
+        const one = serve(given, asked(ACTOR_WISH));
+        served.actor = one.served;
+        return one.response;
+      }
+      const token = form.get('actor_token');
+      const sub = served.actor
+        ? judgeActor(served.actor, NOW).sub
+        : isReply(actor)
+          ? undefined
+          : actor?.claims.sub;
+      const sent = token === null ? undefined : { token, claims: sub === undefined ? {} : { sub } };
+      served.asked = asked({ wish: target, subject, actor: sent });
+      const one = serve(replies[Math.min(served.tries, 1)] as Reply, served.asked);
+      served.tries += 1;
+      served.token = one.served;
+      return one.response;
+    },
+  });
+  return { service, served };
+}
+
+/** The reference's judgement of all that was served for one token. */
+function judge({ served }: ReturnType<typeof createSts>, { actor }: Request): AnswerJudgement {
+  const none: AnswerJudgement = {
+    verdict: 'refused',
+    why: ['no answer'],
+    accessToken: undefined,
+    ends: undefined,
+  };
+  if (!served.token || !served.asked) {
+    // Nothing came of it; that is right unless there was nothing wrong with the actor.
+    const fine =
+      served.tries === 0 &&
+      (!isReply(actor) || (served.actor && judgeActor(served.actor, NOW).verdict === 'valid'));
+    return fine ? { ...none, verdict: 'valid' } : none;
+  }
+  const judged = judgeAnswer(served.token, served.asked);
+  const byActor = isReply(actor) && served.actor ? judgeActor(served.actor, NOW) : undefined;
+  if (byActor?.verdict === 'refused') return { ...judged, verdict: 'refused', why: byActor.why };
+  if (isReply(actor) && !byActor) return none;
+  const { exp = Number.POSITIVE_INFINITY } = served.asked.subject;
+  const ends = Math.min(judged.ends ?? NOW + 60_000, exp * 1000, NOW + 3_600_000);
+  if (!(ends > NOW)) return { ...judged, verdict: 'refused', why: ['lifetime'] };
+  // What is nearly a JWT may be read as an actor of that name, or of none.
+  const verdict =
+    judged.verdict === 'valid' && byActor?.verdict === 'tolerated' ? 'tolerated' : judged.verdict;
+  return { ...judged, verdict, ends };
+}
+
+async function checkRequest(request: Request): Promise<Outcome> {
+  const sts = createSts(request);
+  const { subject, actor, retention } = request;
+  const events: unknown[] = [];
+  const note = (event: unknown): void => void events.push(event);
+  const observer: BrokerObserver = { exchange: note, lookUp: note, breaker: note };
+  const clock = createClock(NOW);
+  const known = isReply(actor) ? undefined : actor?.token;
+  const broker = createBroker({
+    ...{ tokenService: sts.service, retention, observer, now: clock.now, allowOpaqueSubject: true },
+    actor: isReply(actor)
+      ? clientCredentialsActor(sts.service)
+      : known === undefined
+        ? undefined
+        : () => known,
+  });
+  try {
+    const delegation = broker.begin({ subjectToken: subject.token });
+    const outcome = await settled(
+      () => broker.token(delegation, request.wish),
+      [subject.token, known, ...CLIENT_SECRETS],
+    );
+    const judgement = judge(sts, request);
+    const secrets = [
+      subject.token,
+      known,
+      ...CLIENT_SECRETS,
+      judgement.accessToken,
+      sts.served.token?.token,
+      sts.served.actor?.token,
+    ];
+    assertNoLeak([outcome, events, broker.stats(), delegation, sts.service, broker], secrets);
+    if ('error' in outcome) return refused(judgement, outcome.error.message);
+    const outcomeOf = accepted(judgement, outcome.value);
+    assertEnds(broker, () => broker.peek(delegation, request.wish), {
+      token: outcome.value,
+      ends: judgement.ends ?? 0,
+      clock,
+    });
+    return outcomeOf;
+  } finally {
+    broker.close();
+  }
+}
+
+/** @throws Error when a token is not kept, or is still given out when it has ended */
+function assertEnds(
+  broker: Broker,
+  peek: () => IssuedToken | undefined,
+  { token, ends, clock }: { token: IssuedToken; ends: number; clock: ReturnType<typeof createClock> },
+): void {
+  if (peek() !== token) throw new Error('it was not kept');
+  clock.advance(Math.min(ends, Number.MAX_SAFE_INTEGER) - NOW);
+  let later: IssuedToken | undefined;
+  try {
+    later = peek();
+  } catch {
+    // The subject's token has ended, too.
+  }
+  if (later !== undefined) throw new Error('it was given out after its end');
+  if (broker.stats().failures > 0) throw new Error('it counts as failed');
+}
+
+const request: fc.Arbitrary<Request> = fc.record({
+  wish,
+  subject: fc.constantFrom(...SUBJECTS),
+  actor: fc.oneof(fc.constantFrom(...ACTORS), reply),
+  replies: fc.tuple(reply, reply),
+  retention: fc.constantFrom('run', 'subject'),
+});
+
+export const brokerProperties: readonly Property[] = [
+  property(
+    'the broker gives out only what the reference accepts, not beyond its end, and tells nobody a token',
+    {
+      cases: 20_000,
+      arbitrary: request,
+      outcomes: ['accepted', 'tolerated', 'refused'],
+      check: checkRequest,
+    },
+  ),
+];

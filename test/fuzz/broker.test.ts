@@ -1,0 +1,4 @@
+import { brokerProperties } from './broker-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(brokerProperties, 'short');

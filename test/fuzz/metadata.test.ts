@@ -1,0 +1,4 @@
+import { metadataProperties } from './metadata-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(metadataProperties, 'short');
