@@ -25,19 +25,28 @@ export interface MemoryStore {
 export function createMemoryStore(maxEntries: number): MemoryStore {
   // A Map iterates in the order of insertion: the first key is the one that was not used for longest.
   const entries = new Map<string, KeptToken>();
+  let newest: string | undefined;
   return {
     get(key, now) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
-      entries.delete(key);
-      if (entry.usableUntil <= now) return undefined;
-      entries.set(key, entry);
+      if (entry.usableUntil <= now) {
+        entries.delete(key);
+        return undefined;
+      }
+      // The same token for one request after another need not be moved each time.
+      if (key !== newest) {
+        entries.delete(key);
+        entries.set(key, entry);
+        newest = key;
+      }
       return entry;
     },
     set(key, kept) {
       entries.delete(key);
       makeRoom(entries, maxEntries);
       entries.set(key, kept);
+      newest = key;
     },
     delete(key) {
       entries.delete(key);

@@ -1,5 +1,5 @@
-import { readClaims, type TokenClaims } from '../core/claims.ts';
-import { type IssuedToken, issuedToken } from '../core/issued-token.ts';
+import type { TokenClaims } from '../core/claims.ts';
+import { issuedToken } from '../core/issued-token.ts';
 import { PRINTABLE } from '../core/token-types.ts';
 import type { KeptToken } from './memory-store.ts';
 
@@ -24,13 +24,7 @@ export function readSharedToken(text: string): KeptToken | undefined {
   const value = parse(text);
   if (value === undefined) return undefined;
   const { accessToken, issuedTokenType, scope, usableUntil, refreshAt } = value;
-  const facts: Omit<IssuedToken, 'accessToken'> = {
-    issuedTokenType,
-    expiresInMs: undefined,
-    scope,
-    claims: readClaims(accessToken),
-  };
-  const token = issuedToken(accessToken, facts);
+  const token = issuedToken(accessToken, { issuedTokenType, expiresInMs: undefined, scope });
   return {
     token,
     usableUntil: notAfter(token.claims, usableUntil),

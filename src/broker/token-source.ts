@@ -177,10 +177,10 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
   /** Another process may have had other settings, and another clock. */
   const bounded = (kept: KeptToken, { claims }: DelegationRecord): KeptToken => {
-    const { token } = kept;
+    const { claims: own } = kept.token;
     // How long the STS said is counted from an answer that another process had; what it left of that, it wrote down.
     const expiresInMs = kept.usableUntil - now() + (options.marginMs ?? 10_000);
-    const { usableUntil } = keepTimes({ expiresInMs, claims: token.claims }, claims, {
+    const { usableUntil } = keepTimes({ expiresInMs, claims: own }, claims, {
       ...options,
       now: now(),
     });

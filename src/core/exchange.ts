@@ -1,4 +1,3 @@
-import { readClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
 import type { ExchangeParameters } from './exchange-parameters.ts';
 import { type IssuedToken, issuedToken } from './issued-token.ts';
@@ -101,12 +100,11 @@ export async function readTokenResponse(
   }
 }
 
-/** Lifetime, scope and claims of a token response. */
-function lifetime(answer: TokenResponse): Pick<IssuedToken, 'expiresInMs' | 'scope' | 'claims'> {
+/** Lifetime and scope of a token response. */
+function lifetime(answer: TokenResponse): Pick<IssuedToken, 'expiresInMs' | 'scope'> {
   return {
     expiresInMs: answer.expires_in === undefined ? undefined : answer.expires_in * 1000,
     scope: answer.scope,
-    claims: readClaims(answer.access_token),
   };
 }
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { Delegation } from '../../src/broker/delegation.ts';
+import type { ExchangeEvent } from '../../src/broker/observer.ts';
+import { OnbehalfError } from '../../src/core/errors.ts';
 import { createTokenService } from '../../src/core/token-service.ts';
 import { closedAtEnd, startBroker, startPlainBroker } from '../support/broker.ts';
 import { createClock } from '../support/clock.ts';
@@ -79,6 +81,33 @@ test('when all have left the request is cut off, and who comes then makes a new 
   await sts.cutOff(1);
   expect(sts.received).toHaveLength(2);
   expect(broker.stats()).toMatchObject({ entries: 1 });
+});
+
+test('who leaves because of a failure elsewhere leaves nothing of that behind', async () => {
+  const events: ExchangeEvent[] = [];
+  let asked = 0;
+  const { broker, sts } = await startPlainBroker({
+    actor: () => {
+      asked += 1;
+      return fakeJwt({ sub: 'agent' });
+    },
+    observer: { exchange: (event) => void events.push(event) },
+  });
+  const run = broker.begin({ subjectToken: subjectJwt('alice') });
+  sts.handle(never);
+  const controller = new AbortController();
+  const leaving = thrownBy(broker.token(run, 'calendar', { signal: controller.signal }));
+  await sts.arrived(1);
+  const elsewhere = new OnbehalfError('sts_error', 'denied for another target', {
+    ...{ failure: 'denied', oauthError: 'invalid_grant', status: 400 },
+  });
+  controller.abort(elsewhere);
+  expect(await leaving).toBe(elsewhere);
+  await sts.cutOff(1);
+  sts.handle(granting());
+  expect((await broker.token(run, 'calendar')).claims?.sub).toBe('alice');
+  expect(events).toMatchObject([{ outcome: 'aborted', code: undefined }, { outcome: 'issued' }]);
+  expect(asked).toBe(1);
 });
 
 test('who has left already gets nothing, not even a token that is there', async () => {

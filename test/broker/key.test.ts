@@ -78,18 +78,13 @@ const TEXTS = NAMES.slice(0, 9).filter((name) => name !== 'profile');
 test('a value that moves from one part to its neighbour changes the key', () => {
   const keyring = createKeyring();
   fc.assert(
-    fc.property(
-      parts,
-      fc.constantFrom(...TEXTS),
-      fc.constantFrom(...TEXTS),
-      (one, a, b) => {
-        fc.pre(a !== b && one[a] !== '');
-        const moved = { ...one, [a]: '', [b]: `${one[b]}${one[a]}` };
-        expect(keyring.key(moved)).not.toBe(keyring.key(one));
-        const swapped = { ...one, [a]: one[b], [b]: one[a] };
-        expect(keyring.key(swapped) === keyring.key(one)).toBe(one[a] === one[b]);
-      },
-    ),
+    fc.property(parts, fc.constantFrom(...TEXTS), fc.constantFrom(...TEXTS), (one, a, b) => {
+      fc.pre(a !== b && one[a] !== '');
+      const moved = { ...one, [a]: '', [b]: `${one[b]}${one[a]}` };
+      expect(keyring.key(moved)).not.toBe(keyring.key(one));
+      const swapped = { ...one, [a]: one[b], [b]: one[a] };
+      expect(keyring.key(swapped) === keyring.key(one)).toBe(one[a] === one[b]);
+    }),
   );
 });
 

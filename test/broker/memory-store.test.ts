@@ -4,7 +4,7 @@ import { createMemoryStore, type KeptToken } from '../../src/broker/memory-store
 import { issuedToken } from '../../src/core/issued-token.ts';
 
 const kept = (name: string, usableUntil: number): KeptToken => {
-  const facts = { issuedTokenType: '', expiresInMs: undefined, scope: undefined, claims: undefined };
+  const facts = { issuedTokenType: '', expiresInMs: undefined, scope: undefined };
   return { token: issuedToken(name, facts), usableUntil, refreshAt: Number.POSITIVE_INFINITY };
 };
 

@@ -261,6 +261,22 @@ describe('when the run ends', () => {
   );
 });
 
+test('a broker that is closed gives up what was begun for a run that has ended since', async () => {
+  const { clock, sts, broker, begin } = start({ retention: 'subject' });
+  const run = begin();
+  await broker.token(run, 'calendar');
+  sts.answer('hold');
+  clock.advance(280 * SECOND);
+  broker.peek(run, 'calendar');
+  await sts.arrived(2);
+  broker.end(run);
+  await settled();
+  expect(sts.waiting).toHaveLength(1);
+  broker.close();
+  await settled();
+  expect(sts.waiting).toEqual([]);
+});
+
 describe('when it fails', () => {
   test('the old token is used until its end, and it is tried again, not too often', async () => {
     const { clock, sts, broker, begin, events } = start({ refusalTtlMs: 0 });
@@ -445,7 +461,6 @@ describe('what is made ahead', () => {
       issuedTokenType: '',
       expiresInMs: undefined,
       scope: undefined,
-      claims: undefined,
     }),
     usableUntil,
     refreshAt,

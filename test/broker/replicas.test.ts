@@ -15,7 +15,7 @@ const LEASE = 120;
 const KEY = 'key';
 
 const token = (name: string, usableUntil = Date.now() + 60_000): KeptToken => {
-  const facts = { issuedTokenType: 'urn:x', expiresInMs: undefined, scope: undefined, claims: undefined };
+  const facts = { issuedTokenType: 'urn:x', expiresInMs: undefined, scope: undefined };
   return { token: issuedToken(name, facts), usableUntil, refreshAt: usableUntil };
 };
 
@@ -86,6 +86,13 @@ test('who comes later gets what is there, for as long as it is usable', async ()
   await world.memory.set(KEY, writeSharedToken(token('over', Date.now() - 1)), 60_000);
   const third = await world.join().obtain(world.order(2));
   expect([third.shared, third.kept.token.accessToken]).toEqual([false, 'made-by-2']);
+});
+
+test('what is there is taken without a lease', async () => {
+  const world = start({ lease: () => Promise.reject(new Error('no lease was needed')) });
+  await world.memory.set(KEY, writeSharedToken(token('made-by-another')), 60_000);
+  const got = await world.join().obtain(world.order(0));
+  expect([got.shared, got.kept.token.accessToken]).toEqual([true, 'made-by-another']);
 });
 
 test('a token is kept in the store for as long as it is usable, before the lease is given back', async () => {

@@ -331,7 +331,10 @@ describe('a token that a server rejected', () => {
     const [one, two] = [world.replica(), world.replica()];
     const { accessToken } = await one.token();
     await two.token();
+    expect(world.values.size).toBe(1);
     one.reject(accessToken);
+    await settled();
+    expect(world.values.size).toBe(0);
     const next = await one.token();
     expect(next.accessToken).not.toBe(accessToken);
     // The other one has it in its memory still, and finds the new one when it is rejected there, too.

@@ -13,8 +13,7 @@ const LATEST = WHOLE + 1e12;
 
 const keptOf = (accessToken: string, more: Partial<Omit<KeptToken, 'token'>> & { scope?: string } = {}) => {
   const { scope, usableUntil = WHOLE + 60_000, refreshAt = WHOLE + 40_000 } = more;
-  const claims = readClaims(accessToken);
-  const facts = { issuedTokenType: TOKEN_TYPE.accessToken, expiresInMs: undefined, scope, claims };
+  const facts = { issuedTokenType: TOKEN_TYPE.accessToken, expiresInMs: undefined, scope };
   return { token: issuedToken(accessToken, facts), usableUntil, refreshAt };
 };
 
@@ -39,8 +38,7 @@ const kept = fc
     refreshAt: fc.oneof(time, fc.constant(Number.POSITIVE_INFINITY)),
   })
   .map(({ accessToken, issuedTokenType, scope, usableUntil, refreshAt }): KeptToken => {
-    const claims = readClaims(accessToken);
-    const token = issuedToken(accessToken, { issuedTokenType, expiresInMs: undefined, scope, claims });
+    const token = issuedToken(accessToken, { issuedTokenType, expiresInMs: undefined, scope });
     return { token, usableUntil, refreshAt };
   });
 
@@ -50,6 +48,7 @@ test('what is read is what was written', () => {
       const read = readSharedToken(writeSharedToken(one));
       expect(read).toEqual(one);
       expect(read?.token.accessToken).toBe(one.token.accessToken);
+      expect(read?.token.claims).toEqual(readClaims(one.token.accessToken));
       expect(accessTokenIn(writeSharedToken(one))).toBe(one.token.accessToken);
     }),
     { numRuns: 500 },
@@ -85,7 +84,7 @@ describe('garbage is no token, and no failure', () => {
 
   test('whatever text it is', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.jsonValue().map(String)), (text) => {
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
         expect(read(text)).toBeUndefined();
       }),
       { numRuns: 500 },

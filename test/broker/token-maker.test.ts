@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { BreakerEvent, ExchangeEvent, LookUpEvent } from '../../src/broker/observer.ts';
 import type { Broker, BrokerOptions } from '../../src/broker/types.ts';
@@ -6,6 +6,7 @@ import type { Target } from '../../src/core/target.ts';
 import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
 import type { TokenService } from '../../src/core/token-service-handle.ts';
 import { JWT_BEARER_GRANT, TOKEN_EXCHANGE_GRANT, TOKEN_TYPE } from '../../src/core/token-types.ts';
+import { createMemorySharedStore } from '../contract/memory-shared-store.ts';
 import { closedAtEnd } from '../support/broker.ts';
 import { type Clock, createClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
@@ -64,6 +65,8 @@ interface World {
   readonly exchanges: ExchangeEvent[];
   readonly lookUps: LookUpEvent['result'][];
   readonly breakers: BreakerEvent[];
+  /** Another process with the same settings. */
+  replica(): Broker;
   token(sub?: string): ReturnType<Broker['token']>;
 }
 
@@ -87,24 +90,26 @@ async function startWorld(
   const exchanges: ExchangeEvent[] = [];
   const lookUps: LookUpEvent['result'][] = [];
   const breakers: BreakerEvent[] = [];
-  const broker = closedAtEnd(
-    createBroker({
-      tokenService: at(idp, 'agent', SECRETS.idp),
-      retention: 'subject',
-      now: clock.now,
-      observer: {
-        exchange: (event) => void exchanges.push(event),
-        lookUp: ({ result }) => void lookUps.push(result),
-        breaker: (event) => void breakers.push(event),
-      },
-      ...options,
-    }),
-  );
+  const replica = (): Broker =>
+    closedAtEnd(
+      createBroker({
+        tokenService: at(idp, 'agent', SECRETS.idp),
+        retention: 'subject',
+        now: clock.now,
+        observer: {
+          exchange: (event) => void exchanges.push(event),
+          lookUp: ({ result }) => void lookUps.push(result),
+          breaker: (event) => void breakers.push(event),
+        },
+        ...options,
+      }),
+    );
+  const broker = replica();
   const target: Target = { resource: MCP, profile: 'id-jag', authorizationServer };
   const exp = seconds(clock.now()) + 36_000;
   const subjects = new Map(['alice', 'bob'].map((sub) => [sub, subjectJwt(sub, { exp })]));
   return {
-    ...{ clock, idp, as, authorizationServer, broker, target, exchanges, lookUps, breakers },
+    ...{ clock, idp, as, authorizationServer, broker, target, exchanges, lookUps, breakers, replica },
     token: (sub = 'alice') => broker.token(broker.begin({ subjectToken: subjects.get(sub) }), target),
   };
 }
@@ -251,6 +256,22 @@ test('when the fresh ID-JAG is refused too, that is the answer; nothing is tried
   as.handle(REFUSED);
   expect(await failureOf(token())).toMatchObject({ code: 'sts_error', oauthError: 'invalid_grant' });
   expect([idp.received.length, as.received.length]).toEqual([2, 3]);
+});
+
+test('a kept ID-JAG that was refused is not sent again, though there was no fresh one then', async () => {
+  const { clock, idp, as, token } = await startWorld({ refreshAhead: false });
+  await token();
+  clock.advance(120_000);
+  const used = as.received[0]?.form.get('assertion');
+  as.handle((request, response) => {
+    (request.form.get('assertion') === used ? REFUSED : granting(clock))(request, response);
+  });
+  idp.handle((_request, response) => void response.writeHead(503).end());
+  expect(await failureOf(token())).toMatchObject({ status: 503 });
+  idp.handle(asserting(clock));
+  await token();
+  const sent = as.received.map(({ form }) => form.get('assertion') === used);
+  expect(sent).toEqual([true, true, false]);
 });
 
 test('an ID-JAG that was just made and is refused is not made again', async () => {
@@ -409,4 +430,81 @@ test('the breaker of the resource’s authorization server is told, also when th
   as.handle((_request, response) => void response.writeHead(503).end());
   await failureOf(token());
   expect(breakers).toEqual([{ state: 'open', sts: as.origin }]);
+});
+
+describe('replicas that share a store', () => {
+  /** A world with a store whose values a test may look at and change. */
+  async function startShared() {
+    const memory = createMemorySharedStore();
+    const values = new Map<string, string>();
+    const store = {
+      ...memory,
+      get: async (key: string) => values.get(key),
+      set: async (key: string, value: string) => void values.set(key, value),
+      delete: async (key: string, matches: (value: string) => boolean) => {
+        if (matches(values.get(key) ?? '')) values.delete(key);
+      },
+    };
+    const world = await startWorld({ store, refreshAhead: false });
+    const subjectToken = subjectJwt('alice', { exp: seconds(world.clock.now()) + 36_000 });
+    /** Which value is the ID-JAG's, and which the access token's. */
+    const keyOf = (what: 'id-jag' | 'access_token'): string =>
+      [...values].find(([, value]) => JSON.parse(value).issuedTokenType.endsWith(what))?.[0] ?? '';
+    const put = (accessToken: string): void => {
+      const key = keyOf('id-jag');
+      values.set(key, JSON.stringify({ ...JSON.parse(values.get(key) ?? '{}'), accessToken }));
+      values.delete(keyOf('access_token'));
+    };
+    return {
+      ...{ ...world, values, keyOf, put },
+      tokenOf: (broker: Broker) => broker.token(broker.begin({ subjectToken }), world.target),
+    };
+  }
+
+  test('share both steps: neither is made twice', async () => {
+    const { idp, as, broker, replica, tokenOf, values } = await startShared();
+    const tokens = await Promise.all([broker, replica(), replica()].map(tokenOf));
+    expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1);
+    expect([idp.received.length, as.received.length, values.size]).toEqual([1, 1, 2]);
+  });
+
+  test('share the ID-JAG, though the access token is gone', async () => {
+    const { idp, as, broker, replica, tokenOf, values, keyOf } = await startShared();
+    await tokenOf(broker);
+    values.delete(keyOf('access_token'));
+    await tokenOf(replica());
+    expect([idp.received.length, as.received.length]).toEqual([1, 2]);
+  });
+
+  test('replace an ID-JAG that was refused for all of them', async () => {
+    const { clock, as, idp, broker, replica, tokenOf, values, keyOf } = await startShared();
+    await tokenOf(broker);
+    const used = as.received[0]?.form.get('assertion');
+    values.delete(keyOf('access_token'));
+    as.handle((request, response) => {
+      (request.form.get('assertion') === used ? REFUSED : granting(clock))(request, response);
+    });
+    await tokenOf(replica());
+    expect([idp.received.length, as.received.length]).toEqual([2, 3]);
+    values.delete(keyOf('access_token'));
+    await tokenOf(replica());
+    expect(as.received.map(({ form }) => form.get('assertion') === used)).toEqual([true, true, false, false]);
+    expect(idp.received).toHaveLength(2);
+  });
+
+  test.each<[string, string, object]>([
+    ['is of another type', 'at+jwt', {}],
+    ['is for another user', 'oauth-id-jag+jwt', { sub: 'mallory' }],
+    ['is for another server', 'oauth-id-jag+jwt', { aud: 'https://elsewhere.example.com' }],
+    ['has expired', 'oauth-id-jag+jwt', { exp: 1 }],
+  ])('send no ID-JAG from the store that %s', async (_what, typ, lie) => {
+    const { clock, idp, as, broker, replica, tokenOf, put } = await startShared();
+    await tokenOf(broker);
+    const exp = seconds(clock.now()) + 300;
+    const poison = typed(typ, { sub: 'alice', aud: as.origin, resource: MCP, exp, ...lie });
+    put(poison);
+    expect((await tokenOf(replica())).claims?.aud).toEqual([MCP]);
+    expect(as.received.map(({ form }) => form.get('assertion'))).not.toContain(poison);
+    expect(idp.received).toHaveLength(2);
+  });
 });

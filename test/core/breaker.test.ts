@@ -246,6 +246,7 @@ test.each<[string, object]>([
   ['"failures"', { failures: Number.NaN }],
   ['"openMs"', { openMs: 0 }],
   ['"openMs"', { openMs: Number.POSITIVE_INFINITY }],
+  ['"openMs"', { openMs: 2 ** 31 }],
   ['"threshold"', { threshold: 5 }],
 ])('a wrong %s is found when the service is made: %o', (named, breaker) => {
   const make = () =>

@@ -3,6 +3,7 @@ import type { Dialect } from '../../src/core/dialect.ts';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import type { ExchangeParameters } from '../../src/core/exchange-parameters.ts';
 import { resolveTarget, type Target } from '../../src/core/target.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
 import { securityToken, TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { failureOf } from '../support/failure.ts';
 import { type PlainSts, startPlainSts } from '../support/sts.ts';
@@ -92,4 +93,30 @@ test('a dialect names the profile of targets that name none', async () => {
     'urn:ietf:params:oauth:grant-type:jwt-bearer',
     EXCHANGE,
   ]);
+});
+
+test.each<[string, object]>([
+  ['"name"', {}],
+  ['"name"', { name: '' }],
+  ['"rfc8693" or "entra-obo"', { name: 'own', profile: 'obo' }],
+  // It needs another authorization server for each target, so only a target can name it.
+  ['"rfc8693" or "entra-obo"', { name: 'own', profile: 'id-jag' }],
+  ['"requestedTokenType"', { name: 'own', requestedTokenType: '' }],
+  ['"issuedTokenType"', { name: 'own', issuedTokenType: 5 }],
+  ['"refuse"', { name: 'own', refuse: 'never' }],
+  ['"form"', { name: 'own', form: {} }],
+  ['"classify"', { name: 'own', classify: true }],
+  ['"unchecked"', { name: 'own', unchecked: ['aud'] }],
+  ['"unchecked"', { name: 'own', unchecked: { scope: true } }],
+  ['"addedScopes"', { name: 'own', addedScopes: 'profile' }],
+  ['"omitsClientId"', { name: 'own', omitsClientId: 'yes' }],
+  ['"unckecked" is no option', { name: 'own', unckecked: ['scope'] }],
+])('a dialect with a wrong member is refused when the service is made: %s of %o', (named, dialect) => {
+  const make = () =>
+    createTokenService({
+      ...{ tokenEndpoint: 'https://sts.example.com/token', clientId: 'agent' },
+      dialect: dialect as Dialect,
+    });
+  expect(make).toThrow(TypeError);
+  expect(make).toThrow(named);
 });

@@ -196,6 +196,23 @@ describe('an answer', () => {
     expect((await process({ token_type: 'Bearer', id_token })).access_token).toBe('x');
   });
 
+  test.each<[unknown, number | undefined]>([
+    [300, 300],
+    [0, 0],
+    [1.5, 1.5],
+    ['300', 300],
+    [undefined, undefined],
+  ])('names a lifetime of %j', async (expires_in, expected) => {
+    expect((await process({ token_type: 'Bearer', expires_in })).expires_in).toBe(expected);
+  });
+
+  test.each(['300s', ' 300', '0x10', '1e3', '-1', '', '9'.repeat(400), [300], null, true, -1])(
+    'does not name a lifetime of %j (RFC 6749 section 5.1)',
+    async (expires_in) => {
+      await expect(process({ token_type: 'Bearer', expires_in })).rejects.toThrow();
+    },
+  );
+
   test('may bring a refresh token along, and what else an STS thinks of', async () => {
     const answer = { token_type: 'Bearer', refresh_token: 'fake', ext_expires_in: 0, not_before_policy: 0 };
     expect((await process(answer)).access_token).toBe('x');
@@ -207,6 +224,7 @@ test.each<[string, object]>([
   ['"retry" must be', { retry: 3 }],
   ['"breaker" must be', { breaker: false }],
   ['"timeoutMs" must be', { timeoutMs: 0 }],
+  ['"timeoutMs" must be', { timeoutMs: 2 ** 31 }],
   ['"maxResponseBytes" must be', { maxResponseBytes: 0 }],
   ['"fetch" must be', { fetch: 'fetch' }],
   ['"clientAuth" must be', { clientAuth: 'none' }],

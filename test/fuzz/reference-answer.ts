@@ -31,8 +31,12 @@ export function judgeAnswer(answer: Answer, asked: Asked): AnswerJudgement {
   if (grant === undefined) return { ...notes.judgement(), accessToken: undefined, ends: undefined };
   const { issued_token_type: ownType, access_token: accessToken, scope } = grant.body;
   const { impliedType } = asked.provider;
-  if (ownType === null && impliedType !== undefined) notes.tolerate('issued_token_type null');
-  const claims = judgeToken({ accessToken, issuedTokenType: ownType ?? impliedType, scope }, asked, notes);
+  // A number that is too large for any counts as none, too: as JSON it is null when it is written again.
+  const isTooLarge = typeof ownType === 'number' && !Number.isFinite(ownType);
+  const isNone = ownType === undefined || ownType === null || isTooLarge;
+  if (isNone && ownType !== undefined) notes.tolerate('issued_token_type null');
+  const issuedTokenType = isNone ? impliedType : ownType;
+  const claims = judgeToken({ accessToken, issuedTokenType, scope }, asked, notes);
   const told = [
     grant.lifetime === undefined ? undefined : asked.now + grant.lifetime * 1000,
     typeof claims?.exp === 'number' ? claims.exp * 1000 : undefined,

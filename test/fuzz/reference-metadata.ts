@@ -55,9 +55,10 @@ function mayReceive(url: URL, { source, host, insecure }: Configured): boolean {
   const { hostname } = host === undefined ? url : new URL(`${url.protocol}//${host}`);
   if (url.protocol === 'http:' && !insecure && !isThisMachine(hostname)) return false;
   if (host !== undefined) return true;
-  // From clear text to TLS, the usual port of one to that of the other, nothing is lost.
-  const isUpgrade = from.protocol === 'http:' && url.protocol === 'https:' && url.port + from.port === '';
-  return url.hostname === from.hostname && (portOf(url) === portOf(from) || isUpgrade);
+  if (url.hostname !== from.hostname) return false;
+  if (url.protocol === from.protocol) return portOf(url) === portOf(from);
+  // From clear text to TLS nothing is lost; the other way round it is not what was configured.
+  return url.protocol === 'https:' && (portOf(url) === portOf(from) || url.port + from.port === '');
 }
 
 /** RFC 8252 section 7.3, RFC 6761 section 6.3; of a host as a URL writes it. */

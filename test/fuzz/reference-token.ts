@@ -28,6 +28,8 @@ export function judgeToken(token: Token, asked: Asked, notes: Notes): JsonObject
   if (asked.requestedTokenType?.endsWith(':id-jag')) judgeIdJag(accessToken, notes);
   if (jwt) judgeClaims(jwt.payload, asked, notes);
   else if (!asked.opaqueAllowed) notes.refuse('no JWT');
+  else if (asked.requestedTokenType?.endsWith(':id-jag'))
+    notes.tolerate('an ID-JAG that nobody here can read');
   return jwt?.payload;
 }
 
@@ -40,7 +42,10 @@ export function readJwt(
   if (segments.length !== 3) return undefined;
   const header = segmentObject(segments[0]);
   const payload = segmentObject(segments[1]);
-  if (header && payload && /^[\w-]*$/.test(segments[2] as string)) return { header, payload };
+  if (header && payload && /^[\w-]*$/.test(segments[2] as string)) {
+    if (segments[2] === '') notes.tolerate('not signed');
+    return { header, payload };
+  }
   // Who is less strict may take it for a JWT, and then holds it to what it says.
   if (segmentObject(segments[1]?.replace(/=+$/, ''))) notes.tolerate('nearly a JWT');
   return undefined;

@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
+import { resolveTarget } from '../../src/core/target.ts';
+import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { securityToken } from '../../src/core/token-types.ts';
+import { answerBend, answerOf, responseOf, type Wrapping } from './answers.ts';
+import { CLIENT_SECRETS, settled } from './leaks.ts';
+import { type Outcome, type Property, property } from './property.ts';
+import { PROVIDERS } from './providers.ts';
+import { ACTORS, CLIENT_ID, CLIENT_SECRET, ENDPOINT, type Party, SUBJECTS } from './world.ts';
+
+const subject = SUBJECTS[0] as Party;
+const actor = ACTORS[1] as Party;
+const ASSERTION = 'fake-header-of-it.fake-payload-of-the-assertion.fake-signature-of-it';
+/** As the STS sees them. */
+const SENT = [subject.token, actor.token, ASSERTION, ...CLIENT_SECRETS];
+
+const SPELLINGS: readonly ((secret: string) => string)[] = [
+  (secret) => secret,
+  (secret) => encodeURIComponent(secret),
+  (secret) => new URLSearchParams([['', secret]]).toString().slice(1),
+  // What is shown has no control characters; without them it may be a secret again.
+  (secret) => secret.replaceAll(' ', '\n'),
+  (secret) => secret.replaceAll(' ', '\u0000\u001b\u2028'),
+  (secret) => `\u0007${secret}\u009b`,
+  (secret) => secret + secret,
+  (secret) => JSON.stringify({ a: secret }),
+];
+
+const NOISE = [
+  ...[
+    '',
+    ' ',
+    'invalid_grant',
+    'the token is ',
+    '"',
+    '\\',
+    '\n',
+    '\u0000',
+    '\u001b[31m',
+    '\u2028',
+    '\u202e',
+    '{',
+    '<b>',
+    '%',
+    '&',
+    '=',
+  ],
+  ...[
+    '.',
+    'x.y.z',
+    'eyJ',
+    'Bearer ',
+    'a'.repeat(190),
+    'a '.repeat(95),
+    ' - '.repeat(60),
+    '\ud800',
+    '[redacted]',
+  ],
+];
+const said: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(...NOISE),
+      fc
+        .tuple(fc.constantFrom(...SENT), fc.constantFrom(...SPELLINGS))
+        .map(([secret, spell]) => spell(secret)),
+      fc.string({ unit: 'binary', maxLength: 10 }),
+    ),
+    { maxLength: 6 },
+  )
+  .map((parts) => parts.join(''));
+
+const CODES = [
+  'invalid_grant',
+  'invalid_request',
+  'invalid_client',
+  'invalid_target',
+  'interaction_required',
+  'constructor',
+  '__proto__',
+  'invalid_scope',
+];
+const claims = fc.oneof(
+  said,
+  said.map((text) => JSON.stringify({ access_token: { [text]: { values: [text] } } })),
+  fc.json(),
+);
+
+/** The document of an error answer, and how it comes. */
+interface ErrorAnswer {
+  readonly document: unknown;
+  readonly wrapping: Wrapping;
+}
+
+const errorAnswer: fc.Arbitrary<ErrorAnswer> = fc.record({
+  document: fc.oneof(
+    {
+      arbitrary: fc.record(
+        {
+          error: fc.oneof(fc.constantFrom(...CODES), said, fc.jsonValue({ maxDepth: 1 })),
+          error_description: fc.oneof({ arbitrary: said, weight: 4 }, fc.jsonValue({ maxDepth: 1 })),
+          error_uri: said,
+          claims: fc.oneof({ arbitrary: claims, weight: 4 }, fc.jsonValue({ maxDepth: 2 })),
+          suberror: fc.oneof(fc.constantFrom('consent_required', 'basic_action', 'toString'), said),
+          error_codes: fc.oneof(
+            fc.constantFrom([65001], ['65001'], 5, [null], {}),
+            fc.jsonValue({ maxDepth: 1 }),
+          ),
+        },
+        { requiredKeys: [] },
+      ),
+      weight: 12,
+    },
+    said,
+    fc.jsonValue(),
+  ),
+  wrapping: answerBend.map(({ body, contentType, headers, status }) => ({
+    ...{ contentType, headers, body },
+    status: status === 200 ? 400 : status,
+  })),
+});
+
+const CLIENT_AUTHS: readonly TokenServiceOptions['clientAuth'][] = [
+  undefined,
+  { method: 'client_secret_basic', clientSecret: CLIENT_SECRET },
+  { method: 'client_secret_post', clientSecret: () => CLIENT_SECRET },
+  { method: 'client_assertion', assertion: ASSERTION },
+];
+
+async function checkError(given: {
+  readonly answer: ErrorAnswer;
+  readonly options: Pick<TokenServiceOptions, 'clientAuth' | 'dialect'>;
+}): Promise<Outcome> {
+  const { answer, options } = given;
+  const service = createTokenService({
+    ...{ tokenEndpoint: ENDPOINT, clientId: CLIENT_ID, retry: { attempts: 1 } },
+    ...options,
+    fetch: async () => responseOf(answerOf(JSON.stringify(answer.document), answer.wrapping)),
+  });
+  const { dialect } = options;
+  // No provider takes all of it, so none but those of the RFC are sent an actor.
+  const target = resolveTarget(dialect?.profile ? { audience: 'calendar', scope: 'a/.default' } : 'calendar');
+  const parameters = {
+    subject: securityToken(subject.token),
+    actor: dialect ? undefined : securityToken(actor.token),
+    target,
+  };
+  const outcome = await settled(async () => {
+    const response = await exchangeRequest(service, parameters);
+    return processExchangeResponse(service, response, parameters);
+  }, SENT);
+  if (!('error' in outcome)) throw new Error('an error answer became a token');
+  const { code, oauthError, claimsChallenge } = outcome.error;
+  if (claimsChallenge !== undefined) return 'with a claims challenge';
+  return oauthError === undefined ? code : 'with what the STS said';
+}
+
+export const errorProperties: readonly Property[] = [
+  property('whatever an STS says in an error answer, nothing that was sent is repeated', {
+    cases: 20_000,
+    arbitrary: fc.record({
+      answer: errorAnswer,
+      options: fc.oneof(
+        fc.constantFrom(...CLIENT_AUTHS).map((clientAuth) => ({ clientAuth })),
+        fc.constantFrom(...PROVIDERS).map(({ dialect }) => ({ dialect })),
+      ),
+    }),
+    outcomes: ['with what the STS said', 'with a claims challenge', 'sts_invalid_response', 'sts_error'],
+    check: checkError,
+  }),
+];

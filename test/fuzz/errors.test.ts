@@ -1,0 +1,4 @@
+import { errorProperties } from './error-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(errorProperties, 'short');

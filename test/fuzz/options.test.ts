@@ -1,0 +1,4 @@
+import { optionProperties } from './option-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(optionProperties, 'short');

@@ -1,0 +1,4 @@
+import { sealProperties } from './seal-properties.ts';
+import { describeProperties } from './suite.ts';
+
+describeProperties(sealProperties, 'long');
