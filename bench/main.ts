@@ -34,7 +34,7 @@ async function main(args: string[]): Promise<number> {
   const [name] = positionals;
   const bench = name !== undefined && Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (positionals.length !== 1 || !bench) {
-    process.stderr.write(`name the bench to run\n\n${USAGE}`);
+    process.stderr.write(`${wrongName(positionals)}\n\n${USAGE}`);
     return 2;
   }
   const outcome = await bench((line) => process.stderr.write(`${line}\n`));
@@ -78,6 +78,12 @@ const BENCHES: Readonly<Record<string, (progress: (line: string) => void) => Pro
     };
   },
 };
+
+function wrongName([name, ...others]: readonly string[]): string {
+  if (others.length > 0) return 'one bench at a time';
+  const there = `there are ${Object.keys(BENCHES).join(', ')}`;
+  return name === undefined ? `name the bench; ${there}` : `no bench ${JSON.stringify(name)}; ${there}`;
+}
 
 function parse(args: string[]) {
   return parseArgs({ args, options: OPTIONS, allowPositionals: true });

@@ -11,7 +11,7 @@ import { checkContents } from './package-rules.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'onbehalf-pack-'));
 try {
-  // No scripts: `prepare` has run, and what it prints would spoil the JSON.
+  // No scripts: it is built already, and what `prepack` prints would spoil the JSON.
   const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]);
   const [tarball] = JSON.parse(packed);
   const file = join(scratch, tarball.filename);

@@ -17,6 +17,37 @@ import { tallyVitest } from './tally.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
+ * The suites, and what each needs.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const SUITES = {
+  keycloak: `Needs a Java 17 or later: that of JAVA_HOME, of the PATH, or of /usr/lib/jvm. On Debian, as root, it is installed
+(apt-get). Keycloak is downloaded from a Maven repository, once.
+
+  ONBEHALF_MAVEN_REPOSITORY=URL  the repository; default https://repo.maven.apache.org/maven2
+`,
+  redis: `Needs redis-server: that of the PATH, or that of Debian's packages, which are downloaded once (apt-get download) and
+unpacked, not installed. Needs no rights.
+
+`,
+};
+
+/** @param {string} [suite] undefined: of all */
+function usage(suite) {
+  const commands = (suite === undefined ? Object.keys(SUITES) : [suite]).map(
+    (name) => `npm run interop:${name}`,
+  );
+  return `Usage: ${commands.join(' [-- arguments of vitest]\n       ')} [-- arguments of vitest]
+
+Runs the tests of test/interop/${suite ?? 'SUITE'} against a real server, which is started on loopback and stopped at the end.
+${suite === undefined ? '\n' : SUITES[suite]}  ONBEHALF_INTEROP=required      a server that cannot be had is a failure; without, the tests are skipped
+
+What is downloaded is kept in ~/.cache/onbehalf (or $XDG_CACHE_HOME/onbehalf): remove it to have it fetched anew.
+Exit codes: 0 nothing failed, 1 something failed, 2 the command line is wrong.
+`;
+}
+
+/**
  * @param {string | undefined} report JSON of vitest's json reporter
  * @param {number} exit
  * @param {boolean} required whether a suite that skipped everything has failed
@@ -54,7 +85,6 @@ function vitest(args) {
  */
 async function run(suite, args) {
   const config = `test/interop/${suite}/vitest.config.ts`;
-  if (!existsSync(join(root, config))) throw new Error(`there is no interop suite "${suite}"`);
   const work = mkdtempSync(join(tmpdir(), 'onbehalf-interop-'));
   const report = join(work, 'report.json');
   try {
@@ -72,6 +102,14 @@ async function run(suite, args) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [suite, ...args] = process.argv.slice(2);
-  if (!suite) throw new Error('usage: node tools/interop.mjs SUITE');
-  await run(suite, args);
+  const known = suite !== undefined && Object.hasOwn(SUITES, suite);
+  if ([suite, ...args].some((argument) => argument === '--help' || argument === '-h')) {
+    process.stdout.write(usage(known ? suite : undefined));
+  } else if (known) {
+    await run(suite, args);
+  } else {
+    const wrong = suite === undefined ? 'name the suite' : `no suite ${JSON.stringify(suite)}`;
+    process.stderr.write(`${wrong}; there are ${Object.keys(SUITES).join(', ')}\n\n${usage()}`);
+    process.exitCode = 2;
+  }
 }

@@ -21,8 +21,22 @@ const DOCUMENTS = [
 ];
 
 /**
+ * npm runs these where a package is installed, or warns of them: `prepare` too, though it runs in a clone only. Whoever
+ * installs a package that handles tokens should not have to ask what they do.
+ */
+const INSTALL_SCRIPTS = [
+  'preinstall',
+  'install',
+  'postinstall',
+  'prepublish',
+  'preprepare',
+  'prepare',
+  'postprepare',
+];
+
+/**
  * @param {{ size: number, files: { path: string }[] }} tarball as `npm pack --json` tells it; size in bytes
- * @param {{ dependencies?: Record<string, string> }} manifest package.json
+ * @param {{ dependencies?: Record<string, string>, scripts?: Record<string, string> }} manifest package.json
  * @param {string} root directory that holds src/
  * @returns {string[]} problems, one line each
  */
@@ -33,6 +47,9 @@ export function checkContents(tarball, manifest, root) {
   for (const path of paths.filter((name) => !DOCUMENTS.includes(name))) {
     const why = refusal(path, root);
     if (why !== undefined) problems.push(`${path} is packed, but ${why}`);
+  }
+  for (const name of INSTALL_SCRIPTS.filter((script) => script in (manifest.scripts ?? {}))) {
+    problems.push(`package.json has a script ${name}, which is for installing: use prepack`);
   }
   if (tarball.size > MAX_PACKED_BYTES) {
     problems.push(`packed size is ${tarball.size} bytes, the budget is ${MAX_PACKED_BYTES}`);

@@ -1,6 +1,7 @@
 import type { ActorSource } from '../core/actor.ts';
 import { readClaims } from '../core/claims.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
+import { isDamagedJwt } from '../core/jwt-form.ts';
 import { PRINTABLE, type SecurityToken, securityToken } from '../core/token-types.ts';
 import { type Keyring, SHARED_KEYRING } from './key.ts';
 import { createSingleFlight } from './single-flight.ts';
@@ -37,9 +38,14 @@ export interface ActorCache {
 const POLICY = { maxTtlMs: 3_600_000, marginMs: 10_000, unknownTtlMs: 60_000 } as const;
 const RELOAD_MS = 10_000;
 
-export function createActorCache(source: ActorSource, keyring: Keyring, now: () => number): ActorCache {
-  const flight = createSingleFlight<Actor>();
-  let last: { actor: Actor; usableUntil: number; loadedAt: number } | undefined;
+export function createActorCache(
+  source: ActorSource,
+  keyring: Keyring,
+  options: { readonly now: () => number; readonly deadlineMs: number },
+): ActorCache {
+  const { now } = options;
+  const flight = createSingleFlight<Actor>(options.deadlineMs);
+  let last: { actor: Actor; usableUntil: number; loadedAt: number; doubtful: boolean } | undefined;
 
   const load = async (signal: AbortSignal): Promise<Actor> => {
     const token = await ask(source, signal);
@@ -60,7 +66,7 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
     const actor = { token, sub: claims?.sub, iss: claims?.iss, identity, sharedIdentity };
     const facts = { now: time, expiresInMs: token.expiresInMs, tokenExp: claims?.exp, subjectExp: undefined };
     const until = usableUntil({ ...facts, ...POLICY });
-    last = { actor, usableUntil: until, loadedAt: time };
+    last = { actor, usableUntil: until, loadedAt: time, doubtful: false };
     return actor;
   };
 
@@ -69,17 +75,26 @@ export function createActorCache(source: ActorSource, keyring: Keyring, now: () 
       return last?.actor.identity;
     },
     get stale() {
-      return last === undefined || last.usableUntil <= now();
+      return last === undefined || last.doubtful || last.usableUntil <= now();
     },
     get last() {
       return last?.actor;
     },
     reject(actor) {
-      if (last?.actor === actor && last.loadedAt + RELOAD_MS <= now()) last.usableUntil = 0;
+      if (last?.actor === actor && last.loadedAt + RELOAD_MS <= now()) last.doubtful = true;
     },
     async current(signal) {
-      if (last && last.usableUntil > now()) return last.actor;
-      return flight.run('actor', load, signal);
+      const known = last && last.usableUntil > now() ? last : undefined;
+      if (known && !known.doubtful) return known.actor;
+      try {
+        return await flight.run('actor', load, signal);
+      } catch (error) {
+        // It was doubted since an exchange was refused; that may have been for the subject's sake.
+        if (!known || signal?.aborted) throw error;
+        known.doubtful = false;
+        known.loadedAt = now();
+        return known.actor;
+      }
     },
   };
 }
@@ -90,7 +105,8 @@ async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityTo
   try {
     const given = await source({ signal });
     const token = typeof given === 'string' ? securityToken(given) : given;
-    if (isText(token?.token) && PRINTABLE.test(token.token) && isText(token.type)) return token;
+    const isToken = isText(token?.token) && PRINTABLE.test(token.token) && isText(token.type);
+    if (isToken && !isDamagedJwt(token.token)) return token;
   } catch (error) {
     signal.throwIfAborted();
     if (isOnbehalfError(error)) {
@@ -107,7 +123,7 @@ async function ask(source: ActorSource, signal: AbortSignal): Promise<SecurityTo
   }
   throw new OnbehalfError(
     'actor_unavailable',
-    'the source of the actor token gave no token, or one without type',
+    'the source of the actor token gave no token, a damaged one, or one without type',
     {
       failure: 'misconfigured',
     },

@@ -29,11 +29,12 @@ const LEASE_MS = 5_000;
  *
  * @throws TypeError when an option is not of its form
  */
-export function createBroker(options: BrokerOptions): Broker {
-  assertOptions(options);
+export function createBroker(given: BrokerOptions): Broker {
+  assertOptions(given);
+  const options = { ...given };
   const { tokenService, retention = 'run', now = Date.now, deadlineMs = 30_000, observer } = options;
   const keyring = createKeyring();
-  const actors = options.actor && createActorCache(options.actor, keyring, now);
+  const actors = options.actor && createActorCache(options.actor, keyring, { now, deadlineMs });
   const shared =
     options.store &&
     createCarefulStore(options.store, {
@@ -113,8 +114,10 @@ export function createBroker(options: BrokerOptions): Broker {
   };
 
   return Object.freeze<Broker>({
-    begin({ subjectToken, subjectTokenType = TOKEN_TYPE.accessToken, session }) {
+    begin(run) {
       if (closed) throw new TypeError('this broker was closed');
+      checkOptions(run, 'begin()', { subjectToken: 'any?', subjectTokenType: 'text?', session: 'string?' });
+      const { subjectToken, subjectTokenType = TOKEN_TYPE.accessToken, session } = run;
       const allowOpaque = options.allowOpaqueSubject ?? false;
       const claims = checkSubject(subjectToken, { now: now(), allowOpaque });
       const subject = securityToken(subjectToken as string, subjectTokenType);
@@ -261,7 +264,7 @@ function assertOptions(options: BrokerOptions): void {
   checkObserver(observer);
   for (const method of ['get', 'set', 'delete', 'lease'] as const) {
     if (store && typeof store[method] !== 'function')
-      throw new TypeError(`"store" has no method "${method}"`);
+      throw new TypeError(`"store" has no method "${method}"; see createRedisStore()`);
   }
   // Under `run` retention no other run may meet a token, let alone another process.
   if (options.store && options.retention !== 'subject') {
@@ -269,23 +272,23 @@ function assertOptions(options: BrokerOptions): void {
   }
 }
 
-/** Watches breakers, each once. */
+/** Watches breakers, each once, for as long as it is there. */
 function createBreakerWatch(listener: ((event: BreakerEvent) => void) | undefined): {
   add(service: TokenService): void;
   stop(): void;
 } {
-  const watched = new Map<TokenService, () => void>();
+  const watched = new WeakSet<TokenService>();
+  let stopped = false;
   return {
     add(service) {
       if (!listener || watched.has(service)) return;
-      watched.set(
-        service,
-        watchBreaker(service, (state, sts) => onlook(listener, { state, sts })),
-      );
+      watched.add(service);
+      watchBreaker(service, (state, sts) => {
+        if (!stopped) onlook(listener, { state, sts });
+      });
     },
     stop() {
-      for (const stop of watched.values()) stop();
-      watched.clear();
+      stopped = true;
     },
   };
 }

@@ -11,6 +11,8 @@ export interface CarefulStore {
   set(key: string, value: string, ttlMs: number): Promise<void>;
   delete(key: string, matches: (value: string) => boolean): Promise<void>;
   lease(key: string, ttlMs: number): Promise<StoreOutcome<Lease | undefined>>;
+  /** Counts as a failure: it was waited for something that never came. */
+  gaveUp(): void;
 }
 
 /** How long a {@link CarefulStore} waits, and whom it tells. */
@@ -68,6 +70,7 @@ export function createCarefulStore(store: SharedStore, options: CarefulStoreOpti
     get state() {
       return state;
     },
+    gaveUp: fail,
     get: (key) => ask(() => store.get(key)),
     async set(key, value, ttlMs) {
       await ask(() => store.set(key, value, ttlMs));

@@ -23,7 +23,7 @@ export interface ExchangeOrder {
   readonly service: TokenService;
   /** What goes in: the user's token; for the second step of `id-jag` the ID-JAG. */
   readonly subject: SecurityToken;
-  readonly record: Pick<DelegationRecord, 'subject' | 'claims'>;
+  readonly record: Pick<DelegationRecord, 'subject' | 'claims' | 'subjectDigest'>;
   readonly target: ResolvedTarget;
   /** Gives the actor to send; nobody's, without one. */
   readonly actor: (() => Promise<Actor>) | undefined;
@@ -52,7 +52,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     const { service, subject, record, target, signal } = order;
     assertMayAct(record, actor);
     const parameters = { subject, actor: actor?.token, target };
-    const response = await exchangeRequest(service, parameters, { signal });
+    const response = await exchangeRequest(service, parameters, { signal, who: record.subjectDigest });
     const token = await processExchangeResponse(service, response, parameters);
     const time = now();
     // It may have taken long.
@@ -127,11 +127,13 @@ function eventOf(
 
 /** @throws OnbehalfError `actor_not_permitted` when the subject token names another actor (RFC 8693 section 4.4) */
 function assertMayAct({ claims }: ExchangeOrder['record'], actor: Actor | undefined): void {
-  const { mayAct } = claims;
-  if (!mayAct || !actor) return;
-  const other = (wanted: string | undefined, given: string | undefined): boolean =>
-    wanted !== undefined && given !== undefined && wanted !== given;
-  if (!other(mayAct.sub, actor.sub) && !other(mayAct.iss, actor.iss)) return;
+  if (!actor) return;
+  const { mayAct, malformed = [] } = claims;
+  const named = mayAct !== undefined || malformed.includes('may_act');
+  // Whose an opaque actor token is, only the STS knows.
+  if (!named || actor.sub === undefined) return;
+  const sameIssuer = mayAct?.iss === undefined || mayAct.iss === actor.iss;
+  if (mayAct?.sub === actor.sub && sameIssuer) return;
   throw new OnbehalfError('actor_not_permitted', 'the "may_act" of the subject token names another actor', {
     failure: 'denied',
   });

@@ -1,4 +1,5 @@
-import type { FailureClass } from '../core/errors.ts';
+import type { BreakerState } from '../core/breaker.ts';
+import type { ErrorCode, FailureClass } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 
 /** What an exchange is for, as known when it begins. Never a token. */
@@ -42,7 +43,7 @@ export interface ExchangeEvent extends ExchangeStart {
   /** Until when the issued token is used, in milliseconds since the epoch. */
   readonly usableUntil: number | undefined;
   /** Code of the failure, see `OnbehalfError`. */
-  readonly code: string | undefined;
+  readonly code: ErrorCode | undefined;
   /** Class of the failure. */
   readonly failure: FailureClass | undefined;
   /** `error` that the STS answered with, redacted. */
@@ -56,20 +57,25 @@ export interface ExchangeEvent extends ExchangeStart {
  * an exchange under way, `exchanged` an exchange of its own, `refused` a failure that is still remembered.
  */
 export interface LookUpEvent {
+  /** Where the answer came from. */
   readonly result: 'hit' | 'shared' | 'joined' | 'exchanged' | 'refused';
+  /** Audiences of the target. */
   readonly audiences: readonly string[];
+  /** Resources of the target. */
   readonly resources: readonly string[];
 }
 
 /** A circuit breaker that changed: `open` sends nothing to the STS, `half_open` tries with one request. */
 export interface BreakerEvent {
-  readonly state: 'closed' | 'open' | 'half_open';
+  /** What it is now. */
+  readonly state: BreakerState;
   /** Origin of the STS. */
   readonly sts: string;
 }
 
 /** The shared store went out of use (`down`: tokens are kept in memory only) or came back (`up`). */
 export interface StoreEvent {
+  /** What it is now. */
   readonly state: 'up' | 'down';
 }
 
@@ -84,11 +90,11 @@ export interface BrokerObserver {
   /** Called when the shared store fails, and when it works again. */
   readonly store?: ((event: StoreEvent) => void) | undefined;
   /**
-   * Runs an exchange, or the wait of somebody who joined one, inside a span. It must call `run` once, at once, and return
-   * what that returns.
+   * Runs an exchange, or the wait of somebody who joined one, inside a span. It must call `run` once, at once; what that
+   * returns settles as the exchange does, and holds no token.
    */
   readonly trace?:
-    | (<T>(kind: 'exchange' | 'join', about: ExchangeStart, run: () => Promise<T>) => Promise<T>)
+    | ((kind: 'exchange' | 'join', about: ExchangeStart, run: () => Promise<void>) => Promise<void>)
     | undefined;
 }
 
@@ -104,7 +110,8 @@ export function traced<T>(
     begun ??= run();
     return begun;
   };
-  if (trace) (async () => trace(kind, about, once))().catch(() => {});
+  const settle = async (): Promise<void> => void (await once());
+  if (trace) (async () => trace(kind, about, settle))().catch(() => {});
   return once();
 }
 

@@ -61,8 +61,12 @@ export function createReplicas(
             giveBack(lease);
           }
         }
-        // Without the store, or when the other replica takes too long, everybody makes it for himself.
-        if (answer.failed || Date.now() > giveUpAt) return { kept: await make(order), shared: false };
+        // Without the store everybody makes it for himself; and when nobody makes what the lease was taken for.
+        if (answer.failed) return { kept: await make(order), shared: false };
+        if (Date.now() > giveUpAt) {
+          store.gaveUp();
+          return { kept: await make(order), shared: false };
+        }
         await pause(wait * (0.75 + Math.random() / 2), order.signal);
       }
     },

@@ -7,6 +7,7 @@ import type { KeptToken } from './memory-store.ts';
 interface Written {
   readonly accessToken: string;
   readonly issuedTokenType: string;
+  readonly expiresInMs: number | undefined;
   readonly scope: string | undefined;
   readonly usableUntil: number;
   readonly refreshAt: number | null;
@@ -14,17 +15,17 @@ interface Written {
 
 /** Writes a token for a shared store. */
 export function writeSharedToken({ token, usableUntil, refreshAt }: KeptToken): string {
-  const { accessToken, issuedTokenType, scope } = token;
+  const { accessToken, issuedTokenType, expiresInMs, scope } = token;
   // JSON knows no Infinity: it becomes null.
-  return JSON.stringify({ accessToken, issuedTokenType, scope, usableUntil, refreshAt });
+  return JSON.stringify({ accessToken, issuedTokenType, expiresInMs, scope, usableUntil, refreshAt });
 }
 
 /** Reads what a shared store gave. Nothing in it is believed: the caller verifies the token as if it were issued now. */
 export function readSharedToken(text: string): KeptToken | undefined {
   const value = parse(text);
   if (value === undefined) return undefined;
-  const { accessToken, issuedTokenType, scope, usableUntil, refreshAt } = value;
-  const token = issuedToken(accessToken, { issuedTokenType, expiresInMs: undefined, scope });
+  const { accessToken, issuedTokenType, expiresInMs, scope, usableUntil, refreshAt } = value;
+  const token = issuedToken(accessToken, { issuedTokenType, expiresInMs, scope });
   return {
     token,
     usableUntil: notAfter(token.claims, usableUntil),
@@ -52,11 +53,15 @@ function parse(text: string): Written | undefined {
 
 function isWritten(value: unknown): value is Written {
   if (typeof value !== 'object' || value === null) return false;
-  const { accessToken, issuedTokenType, scope, usableUntil, refreshAt } = value as Record<string, unknown>;
+  const { accessToken, issuedTokenType, expiresInMs, scope, usableUntil, refreshAt } = value as Record<
+    string,
+    unknown
+  >;
   return (
     typeof accessToken === 'string' &&
     PRINTABLE.test(accessToken) &&
     typeof issuedTokenType === 'string' &&
+    (expiresInMs === undefined || Number.isFinite(expiresInMs)) &&
     (scope === undefined || typeof scope === 'string') &&
     Number.isFinite(usableUntil) &&
     (refreshAt === null || Number.isFinite(refreshAt))

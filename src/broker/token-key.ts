@@ -43,7 +43,7 @@ export function createTokenKeys({ keyring, tokenService, actors, ...options }: K
       resources: target.resources,
       scopes: target.scopes,
       requestedTokenType: target.requestedTokenType,
-      authorizationServer: as ? [as.tokenEndpoint ?? '', as.clientId] : [],
+      authorizationServer: as ? [as.tokenEndpoint ?? '', as.issuer ?? '', as.clientId] : [],
       unchecked: target.allowOpaqueIssued ? ['opaque', ...target.unchecked] : target.unchecked,
     };
   };
@@ -51,6 +51,7 @@ export function createTokenKeys({ keyring, tokenService, actors, ...options }: K
   return {
     local(record, target, actorIdentity = actors?.identity ?? '') {
       const { tokenEndpoint } = tokenService;
+      // Its issuer is known with it.
       const resourceEndpoint = target.authorizationServer?.tokenEndpoint;
       const memo = record.keys.get(target);
       if (

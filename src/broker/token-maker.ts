@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isOnbehalfError } from '../core/errors.ts';
+import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import { identityAssertionTarget } from '../core/profiles/id-jag.ts';
 import { profileNameOf } from '../core/profiles/profile-of.ts';
@@ -18,10 +18,18 @@ export interface MakeOrder extends Pick<ExchangeOrder, 'id' | 'reason' | 'signal
   readonly actor?: Actor | undefined;
 }
 
-/** The first step's token: an ID-JAG, kept or made. */
+/** The first step's token, an ID-JAG, and whom it names as actor. */
+export interface Assertion {
+  readonly token: IssuedToken;
+  readonly actor: Actor | undefined;
+  /** Whether it was made for this very order, so that nobody can have used it. */
+  readonly fresh: boolean;
+}
+
+/** Where ID-JAGs are had from: kept or made. */
 export interface AssertionSource {
-  kept(record: DelegationRecord, target: ResolvedTarget): IssuedToken | undefined;
-  obtain(order: MakeOrder): Promise<IssuedToken>;
+  kept(record: DelegationRecord, target: ResolvedTarget): Assertion | undefined;
+  obtain(order: MakeOrder): Promise<Assertion>;
   reject(record: DelegationRecord, target: ResolvedTarget, token: IssuedToken): void;
 }
 
@@ -58,27 +66,32 @@ export function createTokenMaker(options: TokenMakerOptions): TokenMaker {
     }
   };
 
-  const second = async (order: MakeOrder, assertion: IssuedToken): Promise<ExchangeResult> => {
+  const second = async (order: MakeOrder, { token, actor }: Assertion): Promise<ExchangeResult> => {
+    // Between replicas the actor is part of what was agreed on.
+    if (order.actor && order.actor.identity !== actor?.identity) {
+      throw new OnbehalfError('actor_unavailable', 'the actor became another one meanwhile', {
+        failure: 'unavailable',
+      });
+    }
     const service = order.target.authorizationServer as TokenService;
-    const subject = securityToken(assertion.accessToken, TOKEN_TYPE.idJag);
-    return exchange({ ...order, service, subject, actor: undefined });
+    const subject = securityToken(token.accessToken, TOKEN_TYPE.idJag);
+    const { kept } = await exchange({ ...order, service, subject, actor: undefined });
+    return { kept, actor };
   };
 
   const twoSteps = async (order: MakeOrder): Promise<ExchangeResult> => {
     const { record } = order;
     const target = identityAssertionTarget(order.target);
-    const kept = assertions.kept(record, target);
-    if (kept) {
-      try {
-        return await second(order, kept);
-      } catch (error) {
-        // The authorization server may take an ID-JAG once only (RFC 7523 section 3, "jti").
-        if (!isOnbehalfError(error) || error.oauthError !== 'invalid_grant') throw error;
-        assertions.reject(record, target, kept);
-      }
+    const first = assertions.kept(record, target) ?? (await assertions.obtain({ ...order, target }));
+    try {
+      return await second(order, first);
+    } catch (error) {
+      // The authorization server may take an ID-JAG once only (RFC 7523 section 3, "jti").
+      if (first.fresh || !isOnbehalfError(error) || error.oauthError !== 'invalid_grant') throw error;
+      assertions.reject(record, target, first.token);
     }
-    const fresh = await assertions.obtain({ ...order, target });
-    return second({ ...order, id: kept ? randomUUID() : order.id }, fresh);
+    const next = await assertions.obtain({ ...order, target });
+    return second({ ...order, id: randomUUID() }, next);
   };
 
   return (order) =>

@@ -72,6 +72,8 @@ export interface TokenSource {
 
 interface Made {
   readonly kept: KeptToken;
+  /** Whom it names as actor. */
+  readonly actor: Actor | undefined;
   readonly result: LookUpEvent['result'];
 }
 
@@ -83,7 +85,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const store = createMemoryStore(options.maxEntries);
   const refusals = createRefusals(options.refusalTtlMs, now);
   const refreshAhead = createRefreshAhead(MOST_REFRESHES, now);
-  const flights = createSingleFlight<Made>();
+  const flights = createSingleFlight<Made>(options.deadlineMs);
   const starts = new Map<string, ExchangeStart>();
   /** Digests of tokens that servers refused: the shared store may still have them. */
   const rejected = new Set<string>();
@@ -118,9 +120,15 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       }
     },
     assertions: {
-      kept: (record, target) => find(record, target),
-      obtain: async ({ record, target, signal, reason }) =>
-        (await join(record, target, { signal, reason })).kept.token,
+      kept(record, target) {
+        const token = find(record, target);
+        return token && { token, actor: actors?.last, fresh: false };
+      },
+      async obtain({ record, target, signal, reason, actor: fixed }) {
+        const joined = flights.has(keys.local(record, target));
+        const { kept, actor, result } = await join(record, target, { signal, reason, actor: fixed });
+        return { token: kept.token, actor, fresh: !joined && result === 'exchanged' };
+      },
       reject: (record, target, token) => reject(record, target, token.accessToken),
     },
   });
@@ -128,12 +136,12 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const makeAlone = async (order: MakeOrder): Promise<Made> => {
     const { kept, actor } = await make(order);
     keep(order, kept, actor);
-    return { kept, result: 'exchanged' };
+    return { kept, actor, result: 'exchanged' };
   };
 
   const makeBetweenReplicas = async (order: MakeOrder, { obtain }: Replicas): Promise<Made> => {
     const { record, target, signal } = order;
-    const actor = await actors?.current(signal);
+    const actor = order.actor ?? (await actors?.current(signal));
     const localKey = keys.local(record, target, actor?.identity ?? '');
     const last = store.get(localKey, now());
     const accepts = (kept: KeptToken): boolean => {
@@ -153,7 +161,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const kept = made.shared ? bounded(made.kept, record) : made.kept;
     keep(order, kept, actor);
     if (made.shared) counts.shared += 1;
-    return { kept, result: made.shared ? 'shared' : 'exchanged' };
+    return { kept, actor, result: made.shared ? 'shared' : 'exchanged' };
   };
 
   const digest = (token: IssuedToken): string => keyring.digest(token.accessToken);
@@ -192,11 +200,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const join = async (
     record: DelegationRecord,
     target: ResolvedTarget,
-    how: { signal: AbortSignal | undefined; reason: MakeOrder['reason']; deadlineMs?: number | undefined },
+    how: Pick<MakeOrder, 'reason' | 'actor'> & {
+      readonly signal: AbortSignal | undefined;
+      readonly deadlineMs?: number | undefined;
+    },
   ): Promise<Made> => {
     const key = keys.local(record, target);
-    const { reason, deadlineMs = options.deadlineMs } = how;
-    const order = { id: randomUUID(), reason, record, target };
+    const { reason, actor, deadlineMs = options.deadlineMs } = how;
+    const order = { id: randomUUID(), reason, record, target, actor };
     // The deadline is each waiter's own; what is under way ends when the last has left.
     const run = (): Promise<Made> =>
       withDeadline(deadlineMs, how.signal, (waiting) =>
@@ -229,7 +240,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const kept = store.get(key, time);
     if (!kept) return undefined;
     if (time >= kept.refreshAt) {
-      refreshAhead.consider(key, kept, async (signal) => {
+      refreshAhead.consider(key, { kept, owner: record.subjectDigest }, async (signal) => {
         const { kept: next } = await join(record, target, { signal, reason: 'refresh' });
         counts.refreshes += 1;
         return next;

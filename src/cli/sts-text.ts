@@ -1,4 +1,5 @@
 import { TOKEN_EXCHANGE_GRANT, TOKEN_TYPE } from '../core/token-types.ts';
+import { parseUrl } from '../core/url.ts';
 import type { DevelopmentClient, DevelopmentSts, ExchangeRecord } from '../sts/index.ts';
 import type { StsConfig } from './sts-config.ts';
 
@@ -112,7 +113,7 @@ ${exchange} \\
 }
 
 function exchangeCommand(sts: DevelopmentSts, authentication: string, audience: string): string {
-  const kind = URL.canParse(audience) ? 'resource' : 'audience';
+  const kind = parseUrl(audience) ? 'resource' : 'audience';
   return `  curl -s ${sts.tokenEndpoint} ${authentication} \\
     -d grant_type=${TOKEN_EXCHANGE_GRANT} \\
     -d "subject_token=$SUBJECT_TOKEN" -d subject_token_type=${TOKEN_TYPE.accessToken} \\

@@ -3,7 +3,13 @@ import type { Delegation } from '../broker/delegation.ts';
 
 const carrier = new AsyncLocalStorage<Delegation>();
 
-/** The delegation that the running code acts under, if any. */
+/**
+ * The delegation that the running code acts under, if any: that of the `runAs` whose function called it, by whatever
+ * awaits, timers and callbacks.
+ *
+ * A job that waited in a queue is started by whoever has just finished, and so under *their* delegation, though
+ * another user queued it. See {@link runAs} for the two ways out.
+ */
 export function currentDelegation(): Delegation | undefined {
   return carrier.getStore();
 }
@@ -11,6 +17,16 @@ export function currentDelegation(): Delegation | undefined {
 /**
  * Runs a function, and all it awaits, under a delegation. Nothing else sees it: what was current before is
  * current again outside, and concurrent calls never meet.
+ *
+ * It holds for what the function calls, not for a job that it leaves for somebody else to call: in a queue, a pool or a
+ * batcher, or as a listener of an event. Such a job runs under the delegation of whoever starts it, often that of
+ * another user whose job has just ended. There are two ways out:
+ *
+ * - bind the job when it is queued: `queue.add(AsyncResource.bind(job))`, of `node:async_hooks`;
+ * - name the delegation instead: `createDelegatedFetch({ ..., delegation: () => theirs })`, or
+ *   `SessionPool.call(server, theirs, ...)`.
+ *
+ * @returns what the function returns
  */
 export function runAs<T>(delegation: Delegation, fn: () => T): T {
   return carrier.run(delegation, fn);

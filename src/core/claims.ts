@@ -14,12 +14,14 @@ export interface TokenClaims {
   readonly scope?: string | undefined;
   /** `act.sub`: who acts (RFC 8693 section 4.1). */
   readonly act?: string | undefined;
-  /** `may_act`: who may act for the subject (RFC 8693 section 4.4). */
+  /** `act.iss`, where it names one. */
+  readonly actIss?: string | undefined;
+  /** `may_act`: who may act for the subject (RFC 8693 section 4.4); `sub` may be missing. */
   readonly mayAct?: { readonly sub: string | undefined; readonly iss: string | undefined } | undefined;
   /** `oid`: the user at Microsoft Entra, whose `sub` is another for each application. */
   readonly oid?: string | undefined;
   /** Names of claims that are there but not of their form, such as an `aud` that holds a number. Default: none. */
-  readonly malformed?: readonly ('aud' | 'scope')[] | undefined;
+  readonly malformed?: readonly ('aud' | 'scope' | 'may_act')[] | undefined;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
@@ -41,25 +43,35 @@ export function readClaims(token: string): TokenClaims | undefined {
   const { aud = [], exp, act, may_act: mayAct, scope, scp } = payload;
   // Providers write one or the other. With both, a server may look at either.
   const scopes = [scope, scp].filter((claim) => claim !== undefined);
-  const malformed: ('aud' | 'scope')[] = [];
+  const malformed: NonNullable<TokenClaims['malformed']>[number][] = [];
   if (!texts(aud)) malformed.push('aud');
   if (!scopes.every(texts)) malformed.push('scope');
-  return {
+  if (!isParty(mayAct)) malformed.push('may_act');
+  return Object.freeze({
     iss: text(payload.iss),
     sub: text(payload.sub),
-    aud: texts(aud) ?? [],
+    aud: Object.freeze([...(texts(aud) ?? [])]),
     exp: exp === undefined ? undefined : typeof exp === 'number' ? exp * 1000 : Number.NaN,
     scope: scopes.length === 0 ? undefined : scopes.flatMap((claim) => texts(claim) ?? []).join(' '),
     act: party(act)?.sub,
+    actIss: party(act)?.iss,
     mayAct: party(mayAct),
     oid: text(payload.oid),
-    malformed: malformed.length > 0 ? malformed : undefined,
-  };
+    malformed: malformed.length > 0 ? Object.freeze(malformed) : undefined,
+  });
+}
+
+/** Whether a claim may name a party: an object, in which `sub` and `iss` are text. */
+function isParty(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { sub = '', iss = '' } = value as Record<string, unknown>;
+  return typeof sub === 'string' && typeof iss === 'string';
 }
 
 /** The claims that name a party inside `act` and `may_act`. */
 function party(value: unknown): TokenClaims['mayAct'] {
-  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
   const { sub, iss } = value as Record<string, unknown>;
-  return { sub: text(sub), iss: text(iss) };
+  return Object.freeze({ sub: text(sub), iss: text(iss) });
 }

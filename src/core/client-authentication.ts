@@ -152,7 +152,7 @@ function methodOf(setting: ClientAuth, onSecret: (secret: string) => void): Auth
 
 function assertSetting(setting: ClientAuth): void {
   const { method, ...rest } = setting;
-  if (!Object.hasOwn(FORMS, method)) {
+  if (typeof method !== 'string' || !Object.hasOwn(FORMS, method)) {
     throw new TypeError(`"clientAuth.method" must be one of ${Object.keys(FORMS).join(', ')}`);
   }
   checkOptions(named(rest), `clientAuth of method ${method}`, named(FORMS[method]));

@@ -75,13 +75,13 @@ export class OnbehalfError extends Error {
   /** What can be done about it. */
   readonly failure: FailureClass;
   /** HTTP status that led here. */
-  readonly status: number | undefined;
+  declare readonly status: number | undefined;
   /** `error` of an OAuth error response, redacted. */
-  readonly oauthError: string | undefined;
+  declare readonly oauthError: string | undefined;
   /** How long the other side asked us to wait, in milliseconds. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /** Claims that the STS wants the user's next sign-in to meet, JSON; pass it to the identity provider as `claims`. */
-  readonly claimsChallenge: string | undefined;
+  declare readonly claimsChallenge: string | undefined;
   /** Whether the same request may be made again later, and can succeed then, without anybody changing anything. */
   readonly retryable: boolean;
 
@@ -89,11 +89,13 @@ export class OnbehalfError extends Error {
     super(message, options.cause && { cause: options.cause });
     this.code = code;
     this.failure = options.failure;
-    this.status = options.status;
-    this.oauthError = options.oauthError;
-    this.retryAfterMs = options.retryAfterMs;
-    this.claimsChallenge = options.claimsChallenge;
     this.retryable = options.retryable ?? options.failure === 'unavailable';
+    // What is not known is no property, or every log line would have it as undefined.
+    const { status, oauthError, retryAfterMs, claimsChallenge } = options;
+    if (status !== undefined) this.status = status;
+    if (oauthError !== undefined) this.oauthError = oauthError;
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (claimsChallenge !== undefined) this.claimsChallenge = claimsChallenge;
   }
 }
 

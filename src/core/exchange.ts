@@ -23,7 +23,11 @@ import { PRINTABLE } from './token-types.ts';
 export async function exchangeRequest(
   service: TokenService,
   parameters: ExchangeParameters,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    /** Names whom it is for, so that what fails for one alone does not open the circuit breaker. Default: nobody. */
+    readonly who?: string | undefined;
+  } = {},
 ): Promise<Response> {
   const { target } = parameters;
   const dialect = requestDialectOf(service, target);
@@ -34,7 +38,7 @@ export async function exchangeRequest(
   const form = profile.form(exchange);
   return tokenRequest(service, profile.grantType, {
     parameters: dialect?.form?.(form, exchange) ?? form,
-    signal: options.signal,
+    ...options,
   });
 }
 

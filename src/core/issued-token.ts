@@ -8,7 +8,7 @@ export interface IssuedToken {
   readonly accessToken: string;
   /** `issued_token_type`, RFC 8693 section 2.2.1. */
   readonly issuedTokenType: string;
-  /** Lifetime the STS named, in milliseconds, counted from the answer. */
+  /** Lifetime the STS named, in milliseconds, counted from its answer: of a token that was kept, some has gone since. */
   readonly expiresInMs: number | undefined;
   /** Scope the STS named, if it did. */
   readonly scope: string | undefined;

@@ -23,8 +23,19 @@ export function isWholeJwt(text: string): boolean {
   return decodeJwt(text) !== undefined;
 }
 
+/**
+ * Whether text was to be a JWT and is none: cut, changed on its way, or unsigned. It must not pass as an opaque token, in
+ * which nothing can be checked. (One of five parts is encrypted, and opaque by right.)
+ */
+export function isDamagedJwt(text: string): boolean {
+  const [header = '', ...rest] = text.split('.');
+  const begins = Buffer.from(header, 'base64url').toString().trimStart().startsWith('{');
+  return rest.length === 2 && begins && !isWholeJwt(text);
+}
+
 function object(segment: string | undefined): Record<string, unknown> | undefined {
-  if (segment === undefined) return undefined;
+  // One letter over is no byte (RFC 4648 section 5).
+  if (segment === undefined || segment.length % 4 === 1) return undefined;
   try {
     const value: unknown = JSON.parse(utf8.decode(Buffer.from(segment, 'base64url')));
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,10 @@
 import * as oauth from 'oauth4webapi';
 import { isOnbehalfError, OnbehalfError } from './errors.ts';
 import type { FetchLike } from './http.ts';
+import { hasControl } from './redact.ts';
 import { mayPass, retryAfterMs } from './retry-after.ts';
 import { endpointUrl } from './secure-url.ts';
+import { parseUrl } from './url.ts';
 
 /** Where metadata is found and what is done with it; see `TokenServiceOptions`. */
 export interface MetadataOptions {
@@ -42,9 +44,11 @@ export async function discoverMetadata(
   const metadata = await parse(url, response, options.issuer);
   const alias = options.mtls ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined;
   const endpoint = readEndpoint(alias ?? metadata.token_endpoint, url, options);
-  if (options.host === undefined && endpoint.host !== url.host) {
+  // Another scheme only for the better.
+  const sameScheme = endpoint.protocol === url.protocol || endpoint.protocol === 'https:';
+  if (options.host === undefined && (endpoint.host !== url.host || !sameScheme)) {
     throw invalid(
-      `the STS metadata at ${place(url)} names a token endpoint on another host (${endpoint.host}). ` +
+      `the STS metadata at ${place(url)} names a token endpoint elsewhere (${endpoint.origin}). ` +
         'If that is right, set "tokenEndpoint", or "host", so that the subject token goes only where you said',
     );
   }
@@ -82,19 +86,49 @@ async function firstAnswer(
   return last as { url: URL; response: Response };
 }
 
+/** The issuer that a document names, if it is one to show: a URL without credentials. */
+async function namedIssuer(response: Response): Promise<string | undefined> {
+  try {
+    const { issuer } = (await response.json()) as { issuer?: unknown };
+    if (typeof issuer !== 'string' || !parseUrl(issuer) || hasControl(issuer)) return undefined;
+    const { protocol, username, password, search, hash } = new URL(issuer);
+    const plain = username + password + search + hash === '' && issuer.length <= 512;
+    return plain && /^https?:$/.test(protocol) ? issuer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const sameUrl = (one: string, other: string): boolean => new URL(one).href === new URL(other).href;
+
+/** Whether an issuer's metadata belongs at a URL (RFC 8414 section 3.1). */
+function isFoundAt(issuer: string, url: URL): boolean {
+  return wellKnownUrls({ issuer }).some(({ href }) => href === url.href);
+}
+
 async function parse(
   url: URL,
   response: Response,
   issuer: string | undefined,
 ): Promise<oauth.AuthorizationServer & { token_endpoint: string }> {
+  const named = await namedIssuer(response.clone());
+  const expected = issuer ?? named;
+  // Assertions are made for the issuer. A document that may choose it could have them made for another server.
+  if (issuer === undefined && named !== undefined && !isFoundAt(named, url)) {
+    throw invalid(
+      `the STS metadata at ${place(url)} names the issuer ${named}, whose metadata is elsewhere: set "issuer"`,
+    );
+  }
+  if (issuer !== undefined && named !== undefined && !sameUrl(named, issuer)) {
+    throw invalid(
+      `the STS metadata at ${place(url)} names the issuer ${named}, not ${issuer}: set "issuer" to the one it is`,
+    );
+  }
   let metadata: oauth.AuthorizationServer;
   try {
-    // Without a configured issuer the URL itself is what was pinned, and the document names its issuer.
-    const expected = issuer ?? ((await response.clone().json()) as { issuer: string }).issuer;
-    metadata = await oauth.processDiscoveryResponse(new URL(expected), response);
+    metadata = await oauth.processDiscoveryResponse(new URL(expected ?? ''), response);
   } catch {
-    const wanted = issuer === undefined ? '' : `, or its "issuer" is not ${issuer}`;
-    throw invalid(`the STS metadata at ${place(url)} is not valid (RFC 8414 section 3.2)${wanted}`);
+    throw invalid(`the STS metadata at ${place(url)} is not valid (RFC 8414 section 3.2)`);
   }
   const { token_endpoint } = metadata;
   if (typeof token_endpoint !== 'string')

@@ -1,3 +1,7 @@
+/** Half a surrogate pair cannot be sent, nor told from another half in a key. */
+export const isText = (value: unknown): value is string =>
+  typeof value === 'string' && !/\p{Surrogate}/u.test(value);
+
 /** What a value must be; `any` is checked elsewhere. */
 type Form = 'any' | 'boolean' | 'function' | 'natural' | 'object' | 'positive' | 'string' | 'text';
 
@@ -17,8 +21,8 @@ const FORMS: Readonly<Record<Form, { readonly test: (value: unknown) => boolean;
   natural: { test: (value) => atLeast(value, 0), name: `zero or a positive number up to ${MOST}` },
   object: { test: isObject, name: 'an object' },
   positive: { test: (value) => atLeast(value, 1), name: `a positive number up to ${MOST}` },
-  string: { test: (value) => typeof value === 'string', name: 'a string' },
-  text: { test: (value) => typeof value === 'string' && value !== '', name: 'a non-empty string' },
+  string: { test: isText, name: 'a string' },
+  text: { test: (value) => isText(value) && value !== '', name: 'a non-empty string' },
 };
 
 /**

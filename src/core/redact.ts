@@ -1,37 +1,81 @@
 const LONGEST = 200;
 /** Anything that could be a token: dotted base64url as in a JWT, or one long run of token characters. */
 const TOKEN_LIKE = /[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*|[\w+/=~-]{24,}/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+/** Characters without width or that turn the direction of text (format characters): one reads past them. */
+const INVISIBLE = /\p{Cf}+/gu;
+const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+/** What says nothing in comparing: spaces, of which a form makes plus signs, and all that cannot be seen. */
+const ASIDE = /[\s+\p{Cc}\p{Cf}]+/gu;
+/** How often a text may be escaped and still be recognised: a gateway puts in HTML what a server has put in JSON. */
+const MOST_ESCAPED = 3;
 
 /**
  * Makes text from another party safe to show: known secrets and whatever looks like a token are replaced,
- * control characters dropped, the length bounded.
+ * control and format characters dropped, the length bounded. Where a secret is spelt otherwise than it was sent
+ * (escaped for HTML, JSON or a URL, in another case, with invisible characters), nothing of the text is left.
  *
  * @param text - what the other party said
  * @param secrets - values that must not appear, as sent on the wire
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   // Before and after control characters go, because what is left can read as a secret only then.
-  const visible = withoutSecrets(withoutSecrets(text, secrets).replace(CONTROL, ' '), secrets);
+  const shown = withoutSecrets(text, secrets).replace(INVISIBLE, '').replace(CONTROL, ' ');
+  const visible = withoutSecrets(shown, secrets);
+  if (holdsNormal(visible, secrets)) return '[redacted]';
   const safe = visible.replace(TOKEN_LIKE, '[redacted]').trim();
   return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
 }
 
 /** Whether a text repeats a secret, in any of the ways it may be spelt. */
 export function holdsSecret(text: string, secrets: readonly string[]): boolean {
-  return withoutSecrets(text, secrets) !== text;
+  return withoutSecrets(text, secrets) !== text || holdsNormal(text, secrets);
 }
 
 /** Whether a text has characters that could change how a log is read. */
 export function hasControl(text: string): boolean {
-  return text.search(CONTROL) >= 0;
+  return text.search(CONTROL) >= 0 || text.search(INVISIBLE) >= 0;
 }
 
 function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const spelt = secrets.filter((secret) => secret.length >= 4).flatMap(spellings);
+  const spelt = secrets.filter(isLong).flatMap(spellings);
   const longestFirst = spelt.sort((a, b) => b.length - a.length);
   return longestFirst.reduce((safe, secret) => safe.replaceAll(secret, '[redacted]'), text);
+}
+
+const isLong = (secret: string): boolean => secret.length >= 4;
+
+/** Whether a text and a secret are equal but for how they are escaped. Both sides are brought to the same form. */
+function holdsNormal(text: string, secrets: readonly string[]): boolean {
+  const said = normal(text);
+  return secrets.map(normal).some((secret) => isLong(secret) && said.includes(secret));
+}
+
+function normal(text: string): string {
+  let plain = text;
+  for (let times = 0; times < MOST_ESCAPED; times++) {
+    const seen = plain.toLowerCase().replace(ASIDE, '');
+    const unescaped = seen.replace(PERCENT, fromPercent).replace(ENTITY, fromEntity);
+    plain = unescaped.replace(BACKSLASH, (_, hex) => (hex === undefined ? '' : fromCode(hex, 16)));
+  }
+  return plain.replace(ASIDE, '').toLowerCase();
+}
+
+/** Percent encoding (RFC 3986 section 2.1), a run at a time, since a character may be several bytes. */
+const PERCENT = /(?:%[0-9a-f]{2})+/g;
+/** Character references of HTML: the five that escaping makes, and any by its number. */
+const ENTITY = /&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos));/g;
+/** Escapes of JSON (RFC 8259 section 7), each with all the backslashes that were put before it. */
+const BACKSLASH = /\\(?:u([0-9a-f]{4})|[bfnrt])?/g;
+const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+const fromPercent = (run: string): string => Buffer.from(run.replaceAll('%', ''), 'hex').toString();
+
+const fromEntity = (_: string, decimal?: string, hex?: string, name?: string): string =>
+  name === undefined ? fromCode(decimal ?? hex ?? '', decimal === undefined ? 16 : 10) : (NAMED[name] ?? '');
+
+function fromCode(digits: string, base: number): string {
+  const code = Number.parseInt(digits, base);
+  return code <= 0x10ffff ? String.fromCodePoint(code) : '';
 }
 
 /** A value as it is, and as it reads in a URL and in a form. */

@@ -1,8 +1,12 @@
 import { OnbehalfError } from './errors.ts';
+import { parseUrl } from './url.ts';
 
-const LOOPBACK = /^(localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
-/** Whether a host name stays on this machine (RFC 8252 section 7.3, RFC 6761 section 6.3). */
+/**
+ * Whether a host name stays on this machine (RFC 8252 section 7.3). A name below `localhost` does not count: many
+ * resolvers ask DNS for it, whatever RFC 6761 section 6.3 says.
+ */
 export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname);
 }
@@ -15,7 +19,7 @@ export interface EndpointOptions {
 
 /** The URL that tokens are sent to in the end: with `host` put in, and held to the rules as it then is. */
 export function endpointUrl(value: string, what: string, options: EndpointOptions): URL {
-  if (!URL.canParse(value)) throw new TypeError(`${what} must be an absolute URL`);
+  if (!parseUrl(value)) throw new TypeError(`${what} must be an absolute URL`);
   const url = new URL(value);
   if (options.host !== undefined) {
     // A host without a port would leave the old one.
@@ -27,7 +31,7 @@ export function endpointUrl(value: string, what: string, options: EndpointOption
 
 /** @throws TypeError unless `host` is what a URL takes as its host, whole: a URL ignores what it does not take */
 export function assertHost(host: string): void {
-  if (URL.canParse(`https://${host}/`)) {
+  if (parseUrl(`https://${host}/`)) {
     const { host: taken, port, pathname, search, hash, username } = new URL(`https://${host}/`);
     const withPort = port === '' && /:0*443$/.test(host) ? `${taken}:443` : taken;
     if (withPort === host.toLowerCase() && pathname + search + hash + username === '/') return;
@@ -43,7 +47,7 @@ export function assertHost(host: string): void {
  * @throws TypeError when it is no absolute http(s) URL, or holds credentials
  */
 export function secureUrl(value: string | URL, what: string, allowInsecureHttp = false): URL {
-  if (!URL.canParse(String(value))) throw new TypeError(`${what} must be an absolute URL`);
+  if (!parseUrl(String(value))) throw new TypeError(`${what} must be an absolute URL`);
   const url = new URL(value);
   if (url.username !== '' || url.password !== '')
     throw new TypeError(`${what} must not hold a user name or password`);

@@ -1,5 +1,6 @@
 import { readClaims, type TokenClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
+import { isDamagedJwt } from './jwt-form.ts';
 import { PRINTABLE } from './token-types.ts';
 
 /** How {@link checkSubject} treats a subject token. */
@@ -37,6 +38,13 @@ export function checkSubject(token: string | undefined, policy: SubjectPolicy): 
     );
   }
   const claims = readClaims(token);
+  if (isDamagedJwt(token)) {
+    throw new OnbehalfError(
+      'subject_malformed',
+      'the subject token is a JWT that is damaged or not signed',
+      reauthenticate,
+    );
+  }
   if (claims === undefined) {
     if (policy.allowOpaque) return { aud: [] };
     throw new OnbehalfError(

@@ -1,5 +1,6 @@
-import { checkOptions, type OptionForm } from './options.ts';
+import { checkOptions, isText, type OptionForm } from './options.ts';
 import type { TokenService } from './token-service-handle.ts';
+import { parseUrl } from './url.ts';
 
 /** How an exchange is made: which grant, in how many steps. */
 export type ProfileName = 'rfc8693' | 'entra-obo' | 'id-jag';
@@ -115,7 +116,7 @@ function list(value: OneOrMore | undefined, field: string): string[] {
   if (value === undefined) return [];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   for (const each of values) {
-    if (typeof each !== 'string' || each.trim() === '') {
+    if (!isText(each) || each.trim() === '') {
       throw new TypeError(`"${field}" of a target must be a non-empty string or a list of them`);
     }
   }
@@ -134,7 +135,7 @@ export function checkNames(unchecked: unknown = []): void {
 }
 
 function assertResource(resource: string): void {
-  if (!URL.canParse(resource) || resource.includes('#')) {
+  if (!parseUrl(resource) || resource.includes('#')) {
     throw new TypeError(
       '"resource" of a target must be an absolute URI without a fragment (RFC 8707 section 2)',
     );

@@ -21,8 +21,12 @@ import { checkRetry, type RetryOptions, withRetry } from './retry.ts';
 import { assertHost, endpointUrl, secureUrl } from './secure-url.ts';
 import type { TokenService } from './token-service-handle.ts';
 import { TOKEN_TYPE } from './token-types.ts';
+import { parseUrl } from './url.ts';
 
-/** Options of {@link createTokenService}. Exactly one of `issuer`, `metadataUrl` and `tokenEndpoint` is needed. */
+/**
+ * Options of {@link createTokenService}. One of `issuer`, `metadataUrl` and `tokenEndpoint` is needed. With
+ * `tokenEndpoint` nothing is discovered, and `issuer` is only what assertions are made for.
+ */
 export interface TokenServiceOptions {
   /** Issuer identifier; metadata is discovered from it (RFC 8414, OpenID Connect Discovery). */
   readonly issuer?: string | undefined;
@@ -69,8 +73,10 @@ const internals = new WeakMap<TokenService, Internals>();
  * @throws TypeError that names the option which is missing or wrong
  * @throws OnbehalfError `insecure_url` for plain http off loopback
  */
-export function createTokenService(options: TokenServiceOptions): TokenService {
-  assertOptions(options);
+export function createTokenService(given: TokenServiceOptions): TokenService {
+  assertOptions(given);
+  // What is changed in the caller's object later must not decide where subject tokens go.
+  const options = copied(given);
   const { clientId, clientAuth = { method: 'none' }, dialect, retry = {} } = options;
   const omitsClientId = dialect?.omitsClientId;
   const authentication = createClientAuthentication(clientAuth, clientId, { omitsClientId });
@@ -127,10 +133,15 @@ export function createTokenService(options: TokenServiceOptions): TokenService {
 export async function tokenRequest(
   service: TokenService,
   grantType: string,
-  request: { readonly parameters: URLSearchParams; readonly signal?: AbortSignal | undefined },
+  request: {
+    readonly parameters: URLSearchParams;
+    /** Digest of whom it is for; see `Breaker`. */
+    readonly who?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<Response> {
   const { authentication, options, breaker, server } = serviceInternals(service);
-  const { parameters, signal } = request;
+  const { parameters, who, signal } = request;
   signal?.throwIfAborted();
   const as = await abortable(server(), signal);
   // Each try authenticates anew: an assertion may be used once only, and a secret may have been rotated.
@@ -148,7 +159,7 @@ export async function tokenRequest(
       },
     );
   // Who waits for another's trial must be free to leave.
-  return withRetry(() => abortable(breaker.run(send), signal), options.retry ?? {}, signal);
+  return withRetry(() => abortable(breaker.run(send, who), signal), options.retry ?? {}, signal);
 }
 
 /**
@@ -223,6 +234,18 @@ function serviceInternals(service: TokenService): Internals {
   return found;
 }
 
+function copied(options: TokenServiceOptions): TokenServiceOptions {
+  const copy = <T extends object>(value: T | undefined): T | undefined => value && { ...value };
+  const { clientAuth, dialect, retry, breaker } = options;
+  return {
+    ...options,
+    clientAuth: copy(clientAuth),
+    dialect: copy(dialect),
+    retry: copy(retry),
+    breaker: copy(breaker),
+  };
+}
+
 function bounded(
   options: TokenServiceOptions,
   authentication: ClientAuthentication,
@@ -235,7 +258,9 @@ function bounded(
 
 /** Where tokens are sent in the end: metadata can name no other host. */
 function originOf({ tokenEndpoint, metadataUrl, issuer = '', host }: TokenServiceOptions): string {
-  const url = new URL(tokenEndpoint ?? metadataUrl ?? issuer);
+  const place = tokenEndpoint ?? metadataUrl ?? issuer;
+  if (!parseUrl(place)) throw new TypeError('"tokenEndpoint" must be an absolute URL');
+  const url = new URL(place);
   return `${url.protocol}//${host ?? url.host}`;
 }
 
@@ -247,6 +272,9 @@ function staticServer(options: TokenServiceOptions): oauth.AuthorizationServer |
 }
 
 function assertOptions(options: TokenServiceOptions): void {
+  if (typeof (options as Partial<TokenServiceOptions> | undefined)?.dialect === 'function') {
+    throw new TypeError('"dialect" must be what a preset gives: call it, as in keycloak()');
+  }
   checkOptions(options, 'createTokenService()', {
     issuer: 'text?',
     metadataUrl: 'text?',

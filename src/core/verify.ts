@@ -1,6 +1,7 @@
 import type { TokenClaims } from './claims.ts';
 import { OnbehalfError } from './errors.ts';
 import type { IssuedToken } from './issued-token.ts';
+import { isDamagedJwt } from './jwt-form.ts';
 import { isIdJag } from './profiles/id-jag.ts';
 import { profileOf, requestDialectOf, requestedTokenTypeOf } from './profiles/profile-of.ts';
 import type { Check, ResolvedTarget } from './target.ts';
@@ -16,7 +17,7 @@ export interface Expectation {
   /** Claims of the subject token; without `sub` (opaque) the subject cannot be compared. */
   readonly subject: TokenClaims;
   /** Whether an actor token was sent, and its `sub` where known. */
-  readonly actor: { readonly sub?: string | undefined } | undefined;
+  readonly actor: { readonly sub?: string | undefined; readonly iss?: string | undefined } | undefined;
   /** Current time, in milliseconds since the epoch. */
   readonly now: number;
 }
@@ -40,6 +41,7 @@ export function verifyIssuedToken(token: IssuedToken, expected: Expectation): vo
   const scopes = grantableScopes(expected);
   if (!left.has('scope')) assertScope(token.scope, scopes);
   const { claims } = token;
+  if (isDamagedJwt(token.accessToken)) throw rejected('it is a JWT that is damaged or not signed');
   if (claims === undefined) {
     if (target.allowOpaqueIssued) return;
     throw rejected(
@@ -87,7 +89,7 @@ function assertForm(
     aud: !left.has('audience') && !left.has('other_audiences'),
     scope: !left.has('scope') && scopes !== undefined,
   };
-  const wrong = malformed.find((claim) => checked[claim]);
+  const wrong = malformed.find((claim) => claim !== 'may_act' && checked[claim]);
   if (wrong) throw rejected(`its "${wrong}" is neither text nor a list of texts`);
 }
 
@@ -120,9 +122,11 @@ function assertSubject(claims: TokenClaims, subject: TokenClaims, by: 'sub' | 'o
   }
 }
 
-function assertActor(claims: TokenClaims, actor: { readonly sub?: string | undefined }): void {
+function assertActor(claims: TokenClaims, actor: NonNullable<Expectation['actor']>): void {
   if (claims.act === undefined) throw rejected('it has no "act", although an actor token was sent');
-  if (actor.sub !== undefined && claims.act !== actor.sub) {
+  // An `act` need not name an issuer; one that it names must be the actor's.
+  const otherIssuer = claims.actIss !== undefined && actor.iss !== undefined && claims.actIss !== actor.iss;
+  if ((actor.sub !== undefined && claims.act !== actor.sub) || otherIssuer) {
     throw rejected('its "act" is not the actor that was sent');
   }
 }

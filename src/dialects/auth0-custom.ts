@@ -1,6 +1,7 @@
 import type { Dialect } from '../core/dialect.ts';
 import { checkOptions } from '../core/options.ts';
 import { TOKEN_TYPE } from '../core/token-types.ts';
+import { parseUrl } from '../core/url.ts';
 import { AUTH0_READINGS } from './auth0-readings.ts';
 import { classIn, firstBroken, type Reading } from './rules.ts';
 
@@ -31,7 +32,7 @@ const READINGS: readonly Reading[] = [
 export function auth0Custom(options: Auth0CustomOptions): Dialect {
   checkOptions(options, 'auth0Custom()', { subjectTokenType: 'text' });
   const { subjectTokenType } = options;
-  if (!URL.canParse(subjectTokenType) || RESERVED.test(subjectTokenType)) {
+  if (!parseUrl(subjectTokenType) || RESERVED.test(subjectTokenType)) {
     throw new TypeError('"subjectTokenType" must be a URI of your own, such as "urn:example:legacy-token"');
   }
   return {

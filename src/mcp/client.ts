@@ -1,8 +1,9 @@
-import type { Client, Tool } from '@modelcontextprotocol/client';
+import type { Client, StreamableHTTPClientTransport, Tool } from '@modelcontextprotocol/client';
 import { abortable } from '../core/abortable.ts';
-import { causes, isOnbehalfError, networkCause, OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { loadPeer } from '../core/peer.ts';
+import { describeCallFailure, type Stage } from './call-failure.ts';
+import { createEcho } from './echo.ts';
 import type { McpServer } from './server.ts';
 
 /** One open MCP session. */
@@ -16,7 +17,8 @@ export interface McpSession {
 
 /** How {@link openSession} connects. */
 export interface OpenOptions {
-  readonly fetch: FetchLike;
+  /** Makes the `fetch` of the session, by that of the server it is given. */
+  readonly fetch: (server: McpServer) => FetchLike;
   /**
    * Whether to open the GET stream for messages of the server. A session for calls does without: the client offers
    * nothing a server could ask for, and each stream holds a socket.
@@ -29,9 +31,11 @@ export interface OpenOptions {
 const CLIENT_INFO = { name: 'onbehalf', version: '0.0.0' };
 
 /**
- * Opens an MCP session over Streamable HTTP.
+ * Opens an MCP session over Streamable HTTP. Whatever its client gives, in answers and errors, is without the tokens
+ * that were sent: nothing that a server says over HTTP leaves it, nor does a token that a JSON-RPC message repeats.
  *
- * @throws OnbehalfError `peer_missing`, or what `fetch` or the SDK throws
+ * @throws OnbehalfError `peer_missing`, `server_rejected_token`, `server_unreachable`, `server_failed`, or what `fetch`
+ * throws; a JSON-RPC error of the server; the reason of `signal`
  */
 export async function openSession(server: McpServer, options: OpenOptions): Promise<McpSession> {
   const sdk = await loadPeer(
@@ -44,11 +48,17 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   // A server that does not say that its tools change has nothing to tell on the stream.
   const listens = (): boolean =>
     options.listen && client.getServerCapabilities()?.tools?.listChanged === true;
-  const fetchLike = withoutStream(options.fetch, listens);
+  const echo = createEcho();
+  const fetchLike = withoutStream(options.fetch({ ...server, fetch: echo.watch(server.fetch) }), listens);
   const transport = new sdk.StreamableHTTPClientTransport(server.url, {
     fetch: (url, init) => fetchLike(String(url), init ?? {}),
     requestInit: { redirect: 'manual' },
   });
+  let stage: Stage = 'opening';
+  const told = (error: unknown): unknown => describeCallFailure(server, error, stage) ?? error;
+  // The client calls it before it looks at the message itself.
+  transport.onmessage = echo.clean;
+  tellSafely(transport, told);
   const end = async (): Promise<void> => {
     await within(DELETE_TIMEOUT_MS, transport.terminateSession());
     await within(DELETE_TIMEOUT_MS, client.close());
@@ -60,12 +70,27 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   } catch (error) {
     // The server may have made a session before it failed.
     await end();
-    throw signal?.aborted ? error : openFailure(server, error);
+    throw signal?.aborted ? signal.reason : told(error);
   }
+  stage = 'call';
+  const { onerror } = transport;
+  transport.onerror = (error) => onerror?.(told(error) as Error);
   const headers: Record<string, string> = {};
   if (transport.sessionId) headers['mcp-session-id'] = transport.sessionId;
   if (transport.protocolVersion) headers['mcp-protocol-version'] = transport.protocolVersion;
   return { client, headers, end };
+}
+
+/** Errors of the SDK hold the whole answer of the server: its callers get ours instead. */
+function tellSafely(transport: StreamableHTTPClientTransport, told: (error: unknown) => unknown): void {
+  const send = transport.send.bind(transport);
+  transport.send = async (...message) => {
+    try {
+      await send(...message);
+    } catch (error) {
+      throw told(error);
+    }
+  };
 }
 
 /** How long a DELETE may take: nobody waits for a server that does not answer. */
@@ -93,78 +118,3 @@ function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike 
   return async (url, init) =>
     init.method === 'GET' && !listens() ? new Response(null, { status: 405 }) : fetchLike(url, init);
 }
-
-/**
- * HTTP status behind an error of the MCP SDK. Its `code` is another matter: that of a JSON-RPC error is whatever the
- * server likes, 404 included.
- */
-export function httpStatus(error: unknown): number | undefined {
-  for (const cause of causes(error)) {
-    // Its status is what the STS answered.
-    if (isOnbehalfError(cause)) return undefined;
-    const { status } = cause as { status?: unknown };
-    if (typeof status === 'number') return status;
-  }
-  return undefined;
-}
-
-/** The OnbehalfError in an error's chain of causes: an SDK may have wrapped it. */
-export function findOnbehalfError(error: unknown): OnbehalfError | undefined {
-  for (const cause of causes(error)) if (isOnbehalfError(cause)) return cause;
-  return undefined;
-}
-
-/**
- * Says what went wrong in a call to a server without repeating what the server said, which may hold its token.
- * An error of the MCP protocol itself (a JSON-RPC error) is an answer, so it is left to the caller: `undefined`.
- */
-export function describeCallFailure(server: McpServer, error: unknown): OnbehalfError | undefined {
-  const ours = findOnbehalfError(error);
-  if (ours) return ours;
-  const status = httpStatus(error);
-  if (status === 401 || status === 403) {
-    return new OnbehalfError('server_rejected_token', `${server.name} answered with status ${status}`, {
-      failure: 'denied',
-      status,
-    });
-  }
-  if (status === undefined && typeof (error as { code?: unknown } | null)?.code === 'number')
-    return undefined;
-  const reason = networkCause(error)?.message ?? '';
-  if (status === undefined && NOT_CONNECTED.has(reason)) {
-    const message = `${server.name} could not be reached (${reason})`;
-    return new OnbehalfError('server_unreachable', message, { failure: 'unavailable' });
-  }
-  if (status === 429) {
-    return new OnbehalfError('server_failed', `${server.name} answered with status 429`, {
-      failure: 'unavailable',
-      status,
-    });
-  }
-  // It was sent. Whether it was done, nobody here knows; to do it twice may be worse than not at all.
-  const what = status === undefined ? 'gave no answer' : `answered with status ${status}`;
-  const message = `${server.name} ${what}; whether the call was carried out is not known`;
-  const failure = status !== undefined && status < 500 ? 'misconfigured' : 'unavailable';
-  return new OnbehalfError('server_failed', message, { failure, status, retryable: false });
-}
-
-/** Opening does nothing yet, so where the server is to blame it may be tried again. Other errors stay as they are. */
-function openFailure(server: McpServer, error: unknown): unknown {
-  const status = httpStatus(error);
-  const isTold = findOnbehalfError(error) || typeof (error as { code?: unknown } | null)?.code === 'number';
-  if (isTold || (status !== undefined && status < 500 && status !== 429)) return error;
-  const reason = networkCause(error)?.message;
-  const what = status === undefined ? 'could not be reached' : `answered with status ${status}`;
-  const message = `${server.name} ${what}${reason === undefined ? '' : ` (${reason})`}`;
-  return new OnbehalfError('server_unreachable', message, { failure: 'unavailable', status });
-}
-
-/** System errors before anything was sent. */
-const NOT_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);

@@ -11,7 +11,10 @@ import { defineMcpServer, type McpServer, type McpServerOptions, SERVER_OPTIONS 
 export interface DelegatedFetchOptions extends McpServerOptions {
   /** Who gives the tokens. */
   readonly broker: Broker;
-  /** Whom a request is for. Default: the delegation that the calling code runs under (`runAs`). */
+  /**
+   * Whom a request is for, asked at each request. Default: the delegation that the calling code runs under (`runAs`).
+   * Name it where requests are made from a queue; see {@link createDelegatedFetch}.
+   */
   readonly delegation?: (() => Delegation | undefined) | undefined;
 }
 
@@ -24,6 +27,14 @@ export type DelegatedFetch = (input: string | URL | Request, init?: RequestInit)
  * It calls the configured origin and path, or below it, and follows no redirect: an answer that names another place
  * comes back without the name. `Authorization` from elsewhere is overridden, in any case. On 401 that very token is
  * dropped, another is exchanged, and the request is sent once more.
+ *
+ * Without `delegation` a request is for the user under whose `runAs` the code runs that makes it. **A job queue, a pool
+ * or a batcher may start one user's job from where another's has just ended, and the request is then made as that
+ * other.** Either bind each job when it is queued (`AsyncResource.bind(job)` of `node:async_hooks`), or make a `fetch`
+ * for each run that names its `delegation`.
+ *
+ * An answer is the server's own, unread, and so is what the transport makes of it: a token that the server repeats is
+ * repeated.
  *
  * @returns a function that throws OnbehalfError `delegation_missing`, `url_not_pinned`, or what `Broker.token`
  * throws. Then nothing was sent; or, after a 401, nothing that was done

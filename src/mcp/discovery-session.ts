@@ -4,7 +4,8 @@ import { type ActorCache, createActorCache } from '../broker/actor-cache.ts';
 import { createKeyring } from '../broker/key.ts';
 import type { ActorSource } from '../core/actor.ts';
 import type { FetchLike } from '../core/http.ts';
-import { httpStatus, listTools, type McpSession, openSession } from './client.ts';
+import { httpStatus, outgoing } from './call-failure.ts';
+import { listTools, type McpSession, openSession } from './client.ts';
 import { type HeaderFields, layerHeaders } from './headers.ts';
 import type { McpServer } from './server.ts';
 
@@ -42,6 +43,9 @@ interface Entry {
   idle?: ReturnType<typeof setTimeout>;
 }
 
+/** What hangs holds up those who wait now, and not those who come later. */
+const LISTING_MS = 30_000;
+
 export function createDiscoverySessions(options: DiscoverySessionsOptions): DiscoverySessions {
   const entries = new Map<string, Entry>();
   const agents = new WeakMap<ActorSource, ActorCache>();
@@ -50,7 +54,9 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
   const fetchAs = (server: McpServer, credential: DiscoveryCredential): FetchLike => {
     if (credential.kind === 'anonymous') return server.fetch;
     const { source } = credential;
-    const agent = agents.get(source) ?? createActorCache(source, createKeyring(), Date.now);
+    const agent =
+      agents.get(source) ??
+      createActorCache(source, createKeyring(), { now: Date.now, deadlineMs: LISTING_MS });
     agents.set(source, agent);
     return async (url, init) => {
       const { token } = await agent.current(init.signal ?? undefined);
@@ -68,7 +74,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
     { credential, signal }: { credential: DiscoveryCredential; signal: AbortSignal },
   ): Promise<Entry> => {
     const session = await openSession(server, {
-      fetch: fetchAs(server, credential),
+      fetch: (to) => fetchAs(to, credential),
       listen: true,
       onToolsChanged: () => options.onToolsChanged(server),
       signal: AbortSignal.any([signal, ending.signal]),
@@ -103,7 +109,7 @@ export function createDiscoverySessions(options: DiscoverySessionsOptions): Disc
       } catch (error) {
         await entry.end();
         // A server that was started anew does not know the session (404): it is asked in another.
-        if (!kept || httpStatus(error) !== 404) throw error;
+        if (!kept || httpStatus(error) !== 404) throw outgoing(server, error, signal);
         return this.list(server, credential, signal);
       }
     },

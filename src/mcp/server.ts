@@ -36,7 +36,7 @@ export const SERVER_OPTIONS = {
 export interface McpServer {
   /** Names the server in errors and results. */
   readonly name: string;
-  /** Endpoint; tokens go to this origin and path, and below it. */
+  /** Endpoint; tokens go to this origin and path, and below it. A copy each time: to change it changes nothing. */
   readonly url: URL;
   /** What the server's tokens are for. */
   readonly target: ResolvedTarget;
@@ -60,11 +60,13 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
   checkOptions(options, 'an MCP server', SERVER_OPTIONS);
   const url = secureUrl(options.url, '"url" of an MCP server', options.dangerouslyAllowInsecureHttp);
   const target = resolveTarget(options.target);
-  const headers = [...layerHeaders(options.headers)];
+  const headers = Object.freeze([...layerHeaders(options.headers)].map((field) => Object.freeze(field)));
   const send: FetchLike = options.fetch ?? ((to, init) => fetch(to, init));
   return Object.freeze({
     name: options.name ?? describeTarget(target),
-    url,
+    get url() {
+      return new URL(url);
+    },
     target,
     headers: () => headers,
     // Two functions that send are two servers, for all we know.

@@ -5,7 +5,8 @@ import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import { checkOptions } from '../core/options.ts';
-import { DELETE_TIMEOUT_MS, findOnbehalfError, httpStatus, type McpSession, openSession } from './client.ts';
+import { findOnbehalfError, httpStatus, outgoing } from './call-failure.ts';
+import { DELETE_TIMEOUT_MS, type McpSession, openSession } from './client.ts';
 import { delegatedFetch } from './delegated-fetch.ts';
 import type { McpServer } from './server.ts';
 
@@ -26,7 +27,13 @@ export interface SessionPool {
    * has forgotten the session (404 to its id, so it did nothing), another is opened and `use` called once more: so
    * `use` makes one request, or requests that may be repeated.
    *
-   * @throws what `use` or the SDK throws; OnbehalfError where this package stopped the call
+   * What the server says over HTTP is repeated in no error, and a token that it repeats in a JSON-RPC message is
+   * replaced by `[redacted]`, in results too, as far as it is spelt as it was sent.
+   *
+   * @throws OnbehalfError `server_rejected_token`, `server_unreachable` or `server_failed`, `delegation_ended`,
+   * `capacity_exceeded`, `peer_missing`, or what `Broker.token` throws; a JSON-RPC error of the server, as the SDK
+   * gives it; the reason of `signal`; an AbortError when the run ends, or the pool is closed, while the session is
+   * opened; whatever else `use` throws
    */
   call<T>(
     server: McpServer,
@@ -34,6 +41,11 @@ export interface SessionPool {
     use: (client: Client) => Promise<T>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<T>;
+  /**
+   * Throws as `call` does where a delegation cannot be used: it is not one of this pool's broker, its run has ended, its
+   * subject token has expired. Nothing is sent.
+   */
+  assertUsable(server: McpServer, delegation: Delegation): void;
   /** Calls back when a server says that its tools have changed. */
   onToolsChanged(listener: (server: McpServer) => void): void;
   /** Resolves when the DELETE requests under way have been answered. */
@@ -82,7 +94,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       idle: undefined,
       opening: Promise.resolve().then(() =>
         openSession(server, {
-          fetch: delegatedFetch(broker, server, () => entry.users.findLast(isActive) ?? delegation),
+          fetch: (to) => delegatedFetch(broker, to, () => entry.users.findLast(isActive) ?? delegation),
           listen: false,
           onToolsChanged: () => {
             for (const listener of listeners) listener(server);
@@ -133,10 +145,14 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     );
   };
 
-  const acquire = (server: McpServer, delegation: Delegation): Entry => {
+  const assertUsable = (server: McpServer, delegation: Delegation): void => {
     if (closed) throw new TypeError('this session pool was closed');
-    // A session may be shared; a run that has ended must not ride on another one's.
     broker.reader(delegation, server.target);
+  };
+
+  const acquire = (server: McpServer, delegation: Delegation): Entry => {
+    // A session may be shared; a run that has ended must not ride on another one's.
+    assertUsable(server, delegation);
     const key = keyOf({ server, group: delegation.group });
     let entry = entries.get(key);
     if (!entry) {
@@ -192,10 +208,15 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       try {
         return await attempt(entry, use, { delegation, signal });
       } catch (error) {
-        if (!(await wasNotDone(entry, delegation, error))) throw error;
-        return attempt(acquire(server, delegation), use, { delegation, signal });
+        if (!(await wasNotDone(entry, delegation, error))) throw outgoing(server, error, signal);
+      }
+      try {
+        return await attempt(acquire(server, delegation), use, { delegation, signal });
+      } catch (error) {
+        throw outgoing(server, error, signal);
       }
     },
+    assertUsable,
     onToolsChanged: (listener) => void listeners.add(listener),
     settled: async () => void (await Promise.all(closing)),
     async close() {

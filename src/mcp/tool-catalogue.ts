@@ -5,7 +5,8 @@ import type { ActorSource } from '../core/actor.ts';
 import { makeRoom } from '../core/bounded.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import { httpStatus, listTools } from './client.ts';
+import { httpStatus } from './call-failure.ts';
+import { listTools } from './client.ts';
 import { createDiscoverySessions, credentialKey, type DiscoveryCredential } from './discovery-session.ts';
 import type { McpServer } from './server.ts';
 import type { SessionPool } from './session-pool.ts';
@@ -45,8 +46,9 @@ export interface ToolCatalogue {
   /**
    * The tools of a server: kept, joined while being listed, or listed.
    *
-   * @throws OnbehalfError `delegation_missing` where a listing needs a user and none is known, `server_rejected_token`
-   * under `anonymous` or `agent`; else as `SessionPool.call`
+   * @throws OnbehalfError `delegation_missing` where a listing needs a user and none is known, `delegation_ended` or
+   * `subject_expired` where it was made for a user whose delegation can no longer be used; else as `SessionPool.call`:
+   * no error repeats what the server said over HTTP
    */
   list(server: McpServer, options?: ListOptions): Promise<readonly Tool[]>;
   /** Forgets the listings of a server. */
@@ -83,7 +85,7 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
   const listings = new Map<string, Listing>();
   /** What `auto` found to work, by server. */
   const found = new Map<string, Identity>();
-  const flights = createSingleFlight<readonly Tool[]>();
+  const flights = createSingleFlight<readonly Tool[]>(30_000);
 
   /** A listing that was begun before tools changed must not be kept after. */
   let generation = 0;
@@ -113,6 +115,8 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
   const wayOf = (identity: Identity, server: McpServer, given: ListOptions): Way => {
     if (identity === 'delegated') {
       const delegation = required(server, given.delegation);
+      // What was listed for a user is for runs of that user which last: a kept listing asks the broker nothing else.
+      pool.assertUsable(server, delegation);
       const key = `${identity} ${delegation.subject.digest} ${server.id}`;
       return {
         key,

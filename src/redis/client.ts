@@ -1,11 +1,15 @@
 /**
- * What the store needs of a Redis or Valkey client. The classes `Redis` and `Cluster` of `ioredis` 5 and of
+ * What the store needs of a Redis or Valkey client. The classes `Redis` and `Cluster` of `ioredis` 5 and 6 and of
  * `iovalkey` are such; this package loads neither. An ACL user needs GET, SET, DEL and EVAL on the prefix, no more.
  */
 export interface RedisClient {
+  /** `GET`: the value, or `null` where there is none. */
   get(key: string): Promise<string | null>;
+  /** `SET key value PX ms`: with a time to live, in milliseconds. */
   set(key: string, value: string, unit: 'PX', ms: number): Promise<unknown>;
+  /** `SET key value PX ms NX`: only where there is no value. Gives `OK`, or `null` where there was one. */
   set(key: string, value: string, unit: 'PX', ms: number, condition: 'NX'): Promise<unknown>;
+  /** `EVAL`: runs a script on one key, with one argument. */
   eval(script: string, keyCount: number, key: string, argument: string): Promise<unknown>;
 }
 

@@ -8,7 +8,7 @@ import { checkKeys, type RedisStoreKey } from './store-key.ts';
 /** Options of {@link createRedisStore}. */
 export interface RedisStoreOptions {
   /**
-   * A client of `ioredis` 5 or `iovalkey`, for one server or a cluster; opened and closed by you. Let it fail soon
+   * A client of `ioredis` 5 or 6, or of `iovalkey`, for one server or a cluster; opened and closed by you. Let it fail soon
    * (`commandTimeout`, `maxRetriesPerRequest: 1`, `enableOfflineQueue: false`) and read from masters (the default).
    */
   readonly client: RedisClient;

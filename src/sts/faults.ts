@@ -1,9 +1,9 @@
 /** What an injected fault does to a token exchange request. */
 export type Fault = {
   /** How many matching requests take the fault: a positive integer or Infinity. Default 1. */
-  readonly times?: number;
+  readonly times?: number | undefined;
   /** Only requests that name this value as `audience` or `resource`. Default: every exchange. */
-  readonly audience?: string;
+  readonly audience?: string | undefined;
 } & FaultEffect;
 
 /** A fault that answers, delays or cuts off the request in front of the grant. */
@@ -11,7 +11,7 @@ export type FrontFault =
   /** The real answer, `ms` milliseconds late. */
   | { readonly kind: 'latency'; readonly ms: number }
   /** An HTTP error with a JSON body; `retryAfter` in seconds becomes `Retry-After`. */
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number }
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number | undefined }
   /** 200 `application/json` with a body that is not JSON. */
   | { readonly kind: 'garbage' }
   /** 200 `text/html`. */
@@ -28,9 +28,9 @@ export type FrontFault =
 export type LyingFault =
   | { readonly kind: 'missing-issued-token-type' }
   /** `aud` is `value` alone, by default `wrong-audience`. */
-  | { readonly kind: 'wrong-audience'; readonly value?: string }
+  | { readonly kind: 'wrong-audience'; readonly value?: string | undefined }
   /** `sub` is `value`, by default `somebody-else`. */
-  | { readonly kind: 'other-subject'; readonly value?: string }
+  | { readonly kind: 'other-subject'; readonly value?: string | undefined }
   /** The `scope` claim holds `everything` besides what was asked for; the response does not say so. */
   | { readonly kind: 'wider-scope' }
   /** The `act` claim is missing. */

@@ -9,13 +9,13 @@ export interface DevelopmentClient {
   /** `token_endpoint_auth_method`. A client with `none` cannot use the client credentials grant. */
   readonly authentication: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
   /** Required for the `client_secret_*` methods, refused for the others. */
-  readonly clientSecret?: string;
+  readonly clientSecret?: string | undefined;
   /** Public keys that verify client assertions. Required for `private_key_jwt`, refused for the others. */
-  readonly jwks?: JSONWebKeySet;
+  readonly jwks?: JSONWebKeySet | undefined;
   /** `audience` and `resource` values this client may obtain; any other is answered `invalid_target`. */
   readonly audiences: readonly string[];
   /** Scopes this client may obtain; any other is answered `invalid_scope`. Default: none. */
-  readonly scopes?: readonly string[];
+  readonly scopes?: readonly string[] | undefined;
 }
 
 /** A user that subject tokens can be minted for. */
@@ -23,7 +23,7 @@ export interface DevelopmentUser {
   /** `sub` of the user's tokens. */
   readonly sub: string;
   /** Becomes the `name` claim of minted subject tokens. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** An issuer outside whose subject and actor tokens are accepted. Exactly one of `jwks` and `jwksUri`. */
@@ -31,37 +31,37 @@ export interface TrustedIssuer {
   /** Compared with the `iss` claim, character by character. */
   readonly issuer: string;
   /** Public keys; this or `jwksUri`. */
-  readonly jwks?: JSONWebKeySet;
+  readonly jwks?: JSONWebKeySet | undefined;
   /** Where the public keys are; this or `jwks`. */
-  readonly jwksUri?: string;
+  readonly jwksUri?: string | undefined;
 }
 
 /** Options of {@link createDevelopmentSts}. */
 export interface DevelopmentStsOptions {
   /** Address to listen on, also the host of the issuer. Default `127.0.0.1`; only loopback is accepted. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** TCP port; 0 picks a free one. Default 0. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /**
    * Lets `host` be an address that others can reach. Whoever reaches this server can mint a token for any
    * configured user without a password. Default false.
    */
-  readonly dangerouslyAllowNonLoopback?: boolean;
+  readonly dangerouslyAllowNonLoopback?: boolean | undefined;
   /** Lifetime of issued access tokens in seconds, cut to what is left of the subject token. Default 300. */
-  readonly accessTokenTtl?: number;
+  readonly accessTokenTtl?: number | undefined;
   /** Who may exchange, and for what. */
   readonly clients: readonly DevelopmentClient[];
   /** Default: none. */
-  readonly users?: readonly DevelopmentUser[];
+  readonly users?: readonly DevelopmentUser[] | undefined;
   /** Issuers outside whose tokens may be exchanged. Default: none, only tokens of this server. */
-  readonly trustedIssuers?: readonly TrustedIssuer[];
+  readonly trustedIssuers?: readonly TrustedIssuer[] | undefined;
   /** Called after each token exchange attempt, with what is also appended to `exchanges`. */
-  readonly onExchange?: (record: ExchangeRecord) => void;
+  readonly onExchange?: ((record: ExchangeRecord) => void) | undefined;
   /**
    * For leak tests only: called with each token issued or minted, so that a test can assert that none of
    * them shows up where it must not. The server itself keeps no token.
    */
-  readonly onToken?: (token: string) => void;
+  readonly onToken?: ((token: string) => void) | undefined;
 }
 
 /** Options of {@link DevelopmentSts.mintSubjectToken}. */
@@ -71,11 +71,11 @@ export interface SubjectTokenOptions {
   /** `aud`: the client ids that may exchange the token. One value becomes a string, several an array. */
   readonly audience: string | readonly string[];
   /** Space-separated `scope` claim. Default: no claim. */
-  readonly scope?: string;
+  readonly scope?: string | undefined;
   /** Lifetime in seconds; negative makes a token that has expired. Default 300. */
-  readonly expiresIn?: number;
+  readonly expiresIn?: number | undefined;
   /** More claims, e.g. `act`, `may_act`, `nbf`. The claims this server sets itself win. */
-  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A running development STS. */

@@ -1,3 +1,4 @@
+import { parseUrl } from '../core/url.ts';
 import { showable } from './exchange-log.ts';
 import { oauthError } from './oauth-error.ts';
 import type { DevelopmentClient } from './options.ts';
@@ -31,7 +32,7 @@ export function permittedTarget(parameters: Parameters, client: DevelopmentClien
 
 function checkResource(resource: string): void {
   // RFC 8693 section 2.1: an absolute URI without a fragment.
-  if (URL.canParse(resource) && !resource.includes('#')) return;
+  if (parseUrl(resource) && !resource.includes('#')) return;
   throw oauthError('invalid_target', 'resource must be an absolute URI without a fragment');
 }
 

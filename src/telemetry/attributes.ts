@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { isOnbehalfError, networkCause, type OnbehalfError } from '../core/errors.ts';
+import { parseUrl } from '../core/url.ts';
 import { shown } from './shown.ts';
 
 /** Attributes. Those without `onbehalf.` are of OpenTelemetry's semantic conventions. */
@@ -27,7 +28,7 @@ const LONGEST_NAME = 200;
 
 /** Address and port of a server by its URL, the port also where it is the scheme's own. */
 export function serverAttributes(url: string): Attributes {
-  if (!URL.canParse(url)) return {};
+  if (!parseUrl(url)) return {};
   const { hostname, port, protocol } = new URL(url);
   return {
     // An IPv6 address has brackets in a URL only.

@@ -1,6 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { ExchangeEvent } from '../broker/observer.ts';
-import type { FailureClass } from '../core/errors.ts';
+import type { ErrorCode, FailureClass } from '../core/errors.ts';
+import { parseUrl } from '../core/url.ts';
 import { shown } from './shown.ts';
 
 /**
@@ -48,7 +49,7 @@ export interface AuditRecord {
   /** How long it took, retries included. */
   readonly duration_ms: number;
   /** Code of the failure, see `OnbehalfError`. */
-  readonly code?: string | undefined;
+  readonly code?: ErrorCode | undefined;
   /** Class of the failure. */
   readonly failure?: FailureClass | undefined;
   /** `error` that the STS answered with, redacted. */
@@ -128,7 +129,7 @@ function withoutUnknown(record: AuditRecord): AuditRecord {
 }
 
 function withoutQuery(url: string): string {
-  if (!URL.canParse(url)) return shown(url);
+  if (!parseUrl(url)) return shown(url);
   const { origin, pathname } = new URL(url);
   return shown(`${origin}${pathname}`);
 }

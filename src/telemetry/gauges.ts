@@ -1,6 +1,7 @@
 import type { Attributes, Meter, ObservableUpDownCounter } from '@opentelemetry/api';
 import type { BreakerEvent, StoreEvent } from '../broker/observer.ts';
 import { makeRoom } from '../core/bounded.ts';
+import { parseUrl } from '../core/url.ts';
 import { ATTRIBUTE, serverAttributes } from './attributes.ts';
 import { quietly } from './quietly.ts';
 
@@ -12,10 +13,16 @@ const MAX_BREAKERS = 100;
 export interface Gauges {
   /** Says that an STS is in use: its breaker is closed until it is told otherwise. */
   sts(url: string): void;
-  /** Says that the shared store answers: it is up until it is told otherwise. */
+  /** Says that the shared store answers: it is up until it is told otherwise. Whoever is watched knows better. */
   storeAnswers(): void;
   breaker(event: BreakerEvent): void;
   store(event: StoreEvent): void;
+  /**
+   * Watches the shared store of a broker. It is down if it is for one of them.
+   *
+   * @returns the way to stop
+   */
+  observeStore(read: () => StoreEvent['state'] | 'none'): () => void;
   /** See `Telemetry`. */
   observeSize(name: string, read: () => number): () => void;
 }
@@ -29,7 +36,16 @@ interface Breaker {
 export function createGauges(meter: Meter): Gauges {
   const breakers = new Map<string, Breaker>();
   const sizes = new Map<string, Set<() => number>>();
+  const stores = new Set<() => unknown>();
   let store: StoreEvent['state'] | undefined;
+  let storeShown = false;
+
+  const storeStatus = (): readonly Observation[] => {
+    const state = watchedState(stores) ?? store;
+    storeShown ||= state !== undefined;
+    // Once shown it stays, as 0: the SDK would go on with the last value of what it no longer sees.
+    return storeShown ? oneOf(STORE_STATES, state, (each) => ({ [ATTRIBUTE.storeState]: each })) : [];
+  };
 
   const counter = (name: string, unit: string, description: string): ObservableUpDownCounter =>
     meter.createObservableUpDownCounter(name, { unit, description });
@@ -37,15 +53,13 @@ export function createGauges(meter: Meter): Gauges {
     counter('onbehalf.breaker.status', '1', 'Circuit breaker of an STS: 1 for the state it is in.'),
     () => [...breakers.values()].flatMap((one) => oneOf(BREAKER_STATES, one.state, breakerState(one))),
   );
-  collect(counter('onbehalf.store.status', '1', 'Shared store: 1 for the state it is in.'), () =>
-    store === undefined ? [] : oneOf(STORE_STATES, store, (state) => ({ [ATTRIBUTE.storeState]: state })),
-  );
+  collect(counter('onbehalf.store.status', '1', 'Shared store: 1 for the state it is in.'), storeStatus);
   collect(counter('onbehalf.pool.size', '{item}', 'What is kept: tokens, delegations, and others.'), () =>
     [...sizes].flatMap(([name, readers]) => sizeOf(name, readers)),
   );
 
   const breakerOf = (url: string): Breaker => {
-    const key = URL.canParse(url) ? new URL(url).origin : url;
+    const key = parseUrl(url) ? new URL(url).origin : url;
     const known = breakers.get(key);
     if (known) return known;
     makeRoom(breakers, MAX_BREAKERS);
@@ -64,6 +78,12 @@ export function createGauges(meter: Meter): Gauges {
     },
     store({ state }) {
       store = state;
+    },
+    observeStore(read) {
+      // One of its own, as below.
+      const reader = (): unknown => read();
+      stores.add(reader);
+      return () => void stores.delete(reader);
     },
     observeSize(name, read) {
       const readers = sizes.get(name) ?? new Set();
@@ -88,10 +108,16 @@ function collect(counter: ObservableUpDownCounter, read: () => readonly Observat
 /** 1 for the state that something is in and 0 for the others, so that none goes missing. */
 function oneOf<S extends string>(
   states: readonly S[],
-  current: S,
+  current: S | undefined,
   attributes: (state: S) => Attributes,
 ): readonly Observation[] {
   return states.map((state) => [state === current ? 1 : 0, attributes(state)] as const);
+}
+
+/** What those who are watched say of the shared store; nothing where none has one. */
+function watchedState(readers: ReadonlySet<() => unknown>): StoreEvent['state'] | undefined {
+  const states = [...readers].map((read) => quietly(read));
+  return (['down', 'up'] as const).find((state) => states.includes(state));
 }
 
 const breakerState =

@@ -52,7 +52,7 @@ export function createMetrics(meter: Meter, maxAudiences: number): Metrics {
       });
     },
     lookUp(event) {
-      // Nobody says that a store works until it has failed once; a token from it does.
+      // Where no broker is watched, nobody says that a store works until it has failed once; a token from it does.
       if (event.result === 'shared') gauges.storeAnswers();
       lookUps.add(1, { [ATTRIBUTE.lookUpResult]: event.result, ...audience(event) });
     },

@@ -27,7 +27,8 @@ export interface Telemetry {
   /** Looks on: `createBroker({ observer: telemetry.observer })`. One may look on at several brokers. */
   readonly observer: BrokerObserver;
   /**
-   * Measures how many tokens and delegations a broker keeps, as `onbehalf.pool.size`.
+   * Measures how many tokens and delegations a broker keeps, as `onbehalf.pool.size`, and whether its shared store is up,
+   * as `onbehalf.store.status`.
    *
    * @returns the way to stop
    */
@@ -78,6 +79,7 @@ export async function createTelemetry(options: TelemetryOptions = {}): Promise<T
       const stops = [
         metrics.observeSize('tokens', () => broker.stats().entries),
         metrics.observeSize('delegations', () => broker.stats().delegations),
+        metrics.observeStore(() => broker.stats().store),
       ];
       return () => {
         for (const stop of stops) stop();

@@ -20,7 +20,7 @@ function createCache(source: ActorSource) {
   };
   return {
     clock,
-    cache: createActorCache(counted, createKeyring(), clock.now),
+    cache: createActorCache(counted, createKeyring(), { now: clock.now, deadlineMs: 30_000 }),
     get asked() {
       return asked;
     },
@@ -75,13 +75,8 @@ test('a token that says no expiry is asked for again after a minute, a long one 
 test('a rotated token of the same actor is the same identity, another actor is another', async () => {
   const keyring = createKeyring();
   const identityOf = async (given: Awaited<ReturnType<ActorSource>>) =>
-    (
-      await createActorCache(
-        () => given,
-        keyring,
-        () => START,
-      ).current()
-    ).identity;
+    (await createActorCache(() => given, keyring, { now: () => START, deadlineMs: 30_000 }).current())
+      .identity;
   const agent = await identityOf(lasting(60_000, { iss: 'https://a.example.com' }));
 
   expect(await identityOf(lasting(90_000, { iss: 'https://a.example.com', jti: 'other' }))).toBe(agent);
@@ -164,6 +159,49 @@ test('what this package says of a failed source is kept: whether it may pass, an
     retryAfterMs: 7000,
   });
   expect(await from('denied')).toMatchObject({ code: 'actor_unavailable', failure: 'misconfigured' });
+});
+
+test('a token that is doubted is asked for anew, and used as long as there is no other', async () => {
+  let fail = false;
+  let sub = 'agent';
+  const state = createCache(() => {
+    if (fail) throw new Error('not now');
+    return lasting(600_000, { sub });
+  });
+  const first = await state.cache.current();
+  state.clock.advance(10_000);
+  state.cache.reject(first);
+  expect(state.cache.stale).toBe(true);
+  fail = true;
+  expect(await state.cache.current()).toBe(first);
+  expect(state.asked).toBe(2);
+  // Not each time, and not for ever.
+  expect(await state.cache.current()).toBe(first);
+  expect(state.asked).toBe(2);
+  state.clock.advance(10_000);
+  state.cache.reject(first);
+  fail = false;
+  sub = 'robot';
+  expect((await state.cache.current()).sub).toBe('robot');
+  expect(state.asked).toBe(3);
+
+  fail = true;
+  state.clock.advance(600_000);
+  expect(await failureOf(state.cache.current())).toMatchObject({ code: 'actor_unavailable' });
+});
+
+test('who leaves while a doubted token is asked for anew leaves with his own reason', async () => {
+  const reason = new Error('the user has left');
+  let hang = false;
+  const state = createCache(() => (hang ? new Promise<string>(() => {}) : lasting(600_000)));
+  const first = await state.cache.current();
+  state.clock.advance(10_000);
+  state.cache.reject(first);
+  hang = true;
+  const controller = new AbortController();
+  const leaving = thrownBy(state.cache.current(controller.signal));
+  controller.abort(reason);
+  expect(await leaving).toBe(reason);
 });
 
 test('an actor token that has expired is refused, and the source is asked again next time', async () => {

@@ -160,6 +160,45 @@ test('who joins what was begun ahead and hangs has a deadline of his own, too', 
   expect((await late).claims?.sub).toBe('alice');
 });
 
+test('what hangs once does not hold up those who keep coming for ever: the actor source', async () => {
+  let asked = 0;
+  const { broker, run } = start({
+    actor: () => {
+      asked += 1;
+      return asked === 1 ? hanging() : fakeJwt({ sub: 'agent' });
+    },
+  });
+  const granted = await keepComing(() => broker.token(run, 'calendar'));
+  expect(granted).toBeGreaterThan(0);
+  expect(asked).toBe(2);
+});
+
+test('what hangs once does not hold up those who keep coming for ever: the STS', async () => {
+  const { sts, broker, run } = start({}, { service: { timeoutMs: 2 ** 31 - 1 } });
+  sts.answer('hold');
+  sts.arrived(1).then(() => sts.answer('grant'));
+  const granted = await keepComing(() => broker.token(run, 'calendar'));
+  expect(granted).toBeGreaterThan(0);
+  expect(sts.asked).toHaveLength(2);
+});
+
+/** There is always somebody who waits, for five deadlines; how many of them got a token. */
+async function keepComing(ask: () => Promise<unknown>): Promise<number> {
+  const asking: Promise<boolean>[] = [];
+  for (let times = 0; times < 10; times++) {
+    asking.push(
+      ask().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await settled();
+    await vi.advanceTimersByTimeAsync(DEADLINE / 2);
+  }
+  await vi.advanceTimersByTimeAsync(DEADLINE);
+  return (await Promise.all(asking)).filter(Boolean).length;
+}
+
 test('a secret source that hangs holds a caller until the deadline', async () => {
   const { broker, run } = start(
     {},

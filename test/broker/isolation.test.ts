@@ -8,6 +8,7 @@ import { closedAtEnd, startBroker, startPlainBroker } from '../support/broker.ts
 import { createClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
 import { fakeJwt, seconds } from '../support/jwt.ts';
+import { always } from '../support/loopback.ts';
 import { type Bend, granting, serviceOf, startPlainSts, startSts, subjectJwt } from '../support/sts.ts';
 
 /** Answers with the type that was asked for, so that any type may be asked for. */
@@ -74,7 +75,8 @@ test.each(['run', 'subject'] as const)(
         fc.boolean(),
         async ([one, other, changed], together) => {
           const two = { ...one, ...Object.fromEntries(changed.map((name) => [name, other[name]])) };
-          const runs = [broker.begin(one), broker.begin(two)] as const;
+          const begin = ({ target: _target, ...run }: Request) => broker.begin(run);
+          const runs = [begin(one), begin(two)] as const;
           const asking = broker.token(runs[0], one.target);
           if (!together) await asking;
           const [first, second] = await Promise.all([asking, broker.token(runs[1], two.target)]);
@@ -276,6 +278,27 @@ test('without an actor token there is no exchange, and the reason is told withou
   expect(sts.received).toEqual([]);
   fail = false;
   expect((await broker.token(run, 'calendar')).claims?.act).toBe('agent');
+});
+
+test('one user whose token is refused takes the actor’s token from nobody', async () => {
+  const clock = createClock();
+  let fail = false;
+  const { broker, sts } = await startPlainBroker({
+    now: clock.now,
+    actor: () => {
+      if (fail) throw new Error('the source is down');
+      return fakeJwt({ sub: 'agent', exp: seconds(clock.now()) + 3600 });
+    },
+  });
+  const [alice, mallory] = ['alice', 'mallory'].map((sub) => broker.begin({ subjectToken: subjectJwt(sub) }));
+  if (!alice || !mallory) throw new Error('unreachable');
+  await broker.token(alice, 'files');
+  clock.advance(10_000);
+  sts.handle(always({ error: 'invalid_grant' }, { status: 400 }));
+  await failureOf(broker.token(mallory, 'files'));
+  sts.handle(granting());
+  fail = true;
+  expect((await broker.token(alice, 'calendar')).claims?.act).toBe('agent');
 });
 
 test('an actor token that has expired is refused, and there is no exchange', async () => {

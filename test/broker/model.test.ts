@@ -204,10 +204,10 @@ test.each(settings)(
           expect(broker.stats()).toMatchObject({ entries: 0, delegations: 0 });
         }
       }),
-      { numRuns: 8 },
+      { numRuns: 10 },
     );
     // It was a test of a cache only if something came from the cache.
-    expect(shared).toBeGreaterThan(10);
+    expect(shared).toBeGreaterThan(0);
   },
   60_000,
 );

@@ -22,16 +22,21 @@ import { expectNoLeak } from '../support/leaks.ts';
 import { AGENT, serviceOf, startSts, subjectJwt } from '../support/sts.ts';
 import { createStsDouble, type StsDoubleOptions, settled, WHOLE } from './support.ts';
 
-const hashes = vi.hoisted(() => ({ made: 0 }));
+/** What was hashed. */
+const hashed = vi.hoisted(() => [] as unknown[]);
 vi.mock('node:crypto', async (original) => {
   const crypto = await original<typeof import('node:crypto')>();
-  return {
-    ...crypto,
-    createHash: (algorithm: string) => {
-      hashes.made += 1;
-      return crypto.createHash(algorithm);
-    },
+  const createHash: typeof crypto.createHash = (algorithm) => {
+    const hash = crypto.createHash(algorithm);
+    const update = hash.update.bind(hash);
+    return Object.assign(hash, {
+      update: (value: string) => {
+        hashed.push(value);
+        return update(value);
+      },
+    });
   };
+  return { ...crypto, createHash };
 });
 
 afterEach(() => {
@@ -43,7 +48,7 @@ type Told = {
   readonly lookUp: LookUpEvent[];
   readonly breaker: BreakerEvent[];
   readonly store: StoreEvent[];
-  readonly trace: { kind: 'exchange' | 'join'; about: ExchangeStart }[];
+  readonly trace: { kind: 'exchange' | 'join'; about: ExchangeStart; outcome: Promise<unknown> }[];
 };
 
 /** An observer that writes down all it is told. */
@@ -57,8 +62,9 @@ function createWitness(): { readonly told: Told; readonly observer: BrokerObserv
       breaker: (event) => void told.breaker.push(event),
       store: (event) => void told.store.push(event),
       trace: (kind, about, run) => {
-        told.trace.push({ kind, about });
-        return run();
+        const outcome = run();
+        told.trace.push({ kind, about, outcome });
+        return outcome;
       },
     },
   };
@@ -143,6 +149,12 @@ describe('an exchange', () => {
     await Promise.all(asking);
     const ids = new Set([...told.trace.map(({ about }) => about.id), ...told.exchange.map(({ id }) => id)]);
     expect(ids.size).toBe(1);
+    // A span ends as the exchange does, and learns nothing of what came of it.
+    expect(await Promise.all(told.trace.map(({ outcome }) => outcome))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect(told.exchange).toHaveLength(1);
     const [exchange, join] = told.trace;
     expect(join?.about).toEqual(exchange?.about);
@@ -383,15 +395,17 @@ test('who listens to nothing costs nothing: no digest is computed without somebo
   const quiet: (BrokerObserver | undefined)[] = [undefined, {}, { lookUp: () => {}, store: () => {} }];
   for (const observer of quiet) {
     const { sts, broker, run } = start({ observer });
-    hashes.made = 0;
+    hashed.length = 0;
     await broker.token(run, 'calendar');
     sts.answer((held) => held.refuse('invalid_target'));
     await failureOf(broker.token(run, 'files'));
-    expect(hashes.made).toBe(0);
+    // The breaker tells subjects apart, whoever listens.
+    expect(hashed.length).toBeLessThanOrEqual(2);
+    expect(hashed).not.toContain(sts.issued[0]);
   }
-  const { broker, run } = start();
+  const { broker, run, sts } = start();
   await broker.token(run, 'calendar');
-  expect(hashes.made).toBe(2);
+  expect(hashed).toContain(sts.issued[0]);
 });
 
 test('a listener that there is none of is found when the broker is made', () => {

@@ -438,21 +438,49 @@ describe('who needs a token while one is being made ahead', () => {
   });
 });
 
-test('only 64 are made ahead at once; the others wait for a use after that', async () => {
-  const { clock, sts, broker, begin } = start();
-  const run = begin();
-  const targets = Array.from({ length: 100 }, (_, index) => `server-${index}`);
-  await Promise.all(targets.map((target) => broker.token(run, target)));
+test('only so many are made ahead at once, for one user and in all; the others wait for a use after that', async () => {
+  const { clock, sts, broker } = start();
+  const exp = seconds(WHOLE) + 1e6;
+  const users = Array.from({ length: 10 }, (_, index) => `user-${index}`);
+  const targets = Array.from({ length: 10 }, (_, index) => `server-${index}`);
+  const runs = users.map((sub) => broker.begin({ subjectToken: subjectJwt(sub, { exp }) }));
+  const uses = runs.flatMap((run) => targets.map((target) => ({ run, target })));
+  await Promise.all(uses.map(({ run, target }) => broker.token(run, target)));
   sts.answer('hold');
   clock.advance(280 * SECOND);
-  for (const target of [...targets, ...targets]) expect(broker.peek(run, target)).toBeDefined();
+  for (const { run, target } of [...uses, ...uses]) expect(broker.peek(run, target)).toBeDefined();
   await settled();
+  const perUser = new Map<string | null, number>();
+  for (const { form } of sts.waiting) {
+    const user = form.get('subject_token');
+    perUser.set(user, (perUser.get(user) ?? 0) + 1);
+  }
   expect(sts.waiting).toHaveLength(64);
+  expect([...perUser.values()]).toEqual(Array(8).fill(8));
   for (const held of [...sts.waiting]) held.grant();
   await settled();
-  for (const target of targets) broker.peek(run, target);
+  for (const { run, target } of uses) broker.peek(run, target);
   await settled();
-  expect(sts.waiting).toHaveLength(36);
+  // Two of each of the first eight, and eight of each of the last two.
+  expect(sts.waiting).toHaveLength(32);
+});
+
+test('one user whose exchanges hang does not keep others from having theirs made ahead', async () => {
+  const { clock, sts, broker } = start();
+  const exp = seconds(WHOLE) + 1e6;
+  const [alice, mallory] = ['alice', 'mallory'].map((sub) =>
+    broker.begin({ subjectToken: subjectJwt(sub, { exp }) }),
+  );
+  if (!alice || !mallory) throw new Error('unreachable');
+  const targets = Array.from({ length: 100 }, (_, index) => `server-${index}`);
+  await Promise.all(targets.map((target) => broker.token(mallory, target)));
+  await broker.token(alice, 'calendar');
+  sts.answer('hold');
+  clock.advance(280 * SECOND);
+  for (const target of targets) broker.peek(mallory, target);
+  broker.peek(alice, 'calendar');
+  await settled();
+  expect(sts.waiting.map(({ form }) => form.get('audience'))).toContain('calendar');
 });
 
 describe('what is made ahead', () => {
@@ -481,17 +509,17 @@ describe('what is made ahead', () => {
     const { signals, settle, make } = work();
     const one = kept(70_000);
     clock.advance(69_999);
-    refreshAhead.consider('key', one, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
     expect(signals).toHaveLength(0);
     clock.advance(1);
-    refreshAhead.consider('key', one, make);
-    refreshAhead.consider('key', one, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
     expect(signals).toHaveLength(1);
     settle[0]?.resolve(kept(270_000, 300_000));
     await settled();
-    refreshAhead.consider('key', one, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
     expect(signals).toHaveLength(1);
-    refreshAhead.consider('key', kept(70_000), make);
+    refreshAhead.consider('key', { kept: kept(70_000), owner: 'alice' }, make);
     expect(signals).toHaveLength(2);
   });
 
@@ -503,7 +531,7 @@ describe('what is made ahead', () => {
     ] as const) {
       const clock = createClock(70_000);
       const { settle, make } = work();
-      createRefreshAhead(10, clock.now).consider('key', kept(70_000), make);
+      createRefreshAhead(10, clock.now).consider('key', { kept: kept(70_000), owner: 'alice' }, make);
       const next = kept(150_000, usableUntil);
       settle[0]?.resolve(next);
       await settled();
@@ -520,11 +548,11 @@ describe('what is made ahead', () => {
       settle.at(-1)?.reject(new Error('not now'));
       await settled();
     };
-    refreshAhead.consider('key', one, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
     await fail();
     expect(one.refreshAt).toBe(70_000);
     clock.advance(38_000);
-    refreshAhead.consider('key', one, make);
+    refreshAhead.consider('key', { kept: one, owner: 'alice' }, make);
     expect(signals).toHaveLength(2);
     await fail();
     expect(one.refreshAt).toBe(99_000);
@@ -534,7 +562,7 @@ describe('what is made ahead', () => {
     const clock = createClock(0);
     const refreshAhead = createRefreshAhead(10, clock.now);
     const { signals, make } = work();
-    for (const key of ['a', 'b', 'c']) refreshAhead.consider(key, kept(0), make);
+    for (const key of ['a', 'b', 'c']) refreshAhead.consider(key, { kept: kept(0), owner: 'alice' }, make);
     refreshAhead.cancel('b');
     refreshAhead.cancel('nobody');
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, true, false]);
@@ -548,11 +576,11 @@ describe('what is made ahead', () => {
     const bad = (): never => {
       throw new Error('not at all');
     };
-    expect(() => refreshAhead.consider('key', kept(0), bad)).not.toThrow();
+    expect(() => refreshAhead.consider('key', { kept: kept(0), owner: 'alice' }, bad)).not.toThrow();
     await settled();
     const { signals, make } = work();
     // Its place is free again.
-    refreshAhead.consider('another key', kept(0), make);
+    refreshAhead.consider('another key', { kept: kept(0), owner: 'alice' }, make);
     expect(signals).toHaveLength(1);
   });
 });

@@ -153,12 +153,16 @@ describe('a replica that', () => {
     expect(got.filter(({ shared }) => shared)).toHaveLength(4);
   });
 
-  test('holds the lease for ever keeps nobody from a token', async () => {
+  test('holds the lease for ever keeps nobody from a token, and holds nobody up a second time', async () => {
     const world = start({ lease: async () => undefined });
+    const replica = world.join();
     const before = Date.now();
-    const got = await world.join().obtain(world.order(0));
+    const got = await replica.obtain(world.order(0));
     expect(got).toMatchObject({ shared: false });
-    expect(Date.now() - before).toBeLessThan(4 * LEASE + 400);
+    const between = Date.now();
+    expect(between - before).toBeLessThan(4 * LEASE + 400);
+    await replica.obtain(world.order(1, { key: 'another key' }));
+    expect(Date.now() - between).toBeLessThan(LEASE / 2);
   });
 
   test('waits leaves when it is told to, and takes nothing with it', async () => {

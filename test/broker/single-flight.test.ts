@@ -1,8 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createSingleFlight } from '../../src/broker/single-flight.ts';
+import { OnbehalfError } from '../../src/core/errors.ts';
 import { thrownBy } from '../support/failure.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 interface Work {
   readonly signal: AbortSignal;
@@ -21,9 +26,10 @@ function createWork() {
 }
 
 const REASON = new Error('the user has left');
+const LIFE = 60_000;
 
 test('all who ask while it is under way share one result', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const waiting = Array.from({ length: 50 }, () => flights.run('key', work));
   expect(flights.has('key')).toBe(true);
@@ -34,7 +40,7 @@ test('all who ask while it is under way share one result', async () => {
 });
 
 test('all who ask while it is under way share one failure, and the next one tries anew', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const waiting = Array.from({ length: 5 }, () => thrownBy(flights.run('key', work)));
   started[0]?.reject(REASON);
@@ -47,7 +53,7 @@ test('all who ask while it is under way share one failure, and the next one trie
 });
 
 test('who asks when it has ended starts anew', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const first = flights.run('key', work);
   started[0]?.resolve('one');
@@ -58,7 +64,7 @@ test('who asks when it has ended starts anew', async () => {
 });
 
 test('one who leaves goes at once and with a reason of its own; the others stay', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const controller = new AbortController();
   const leaving = thrownBy(flights.run('key', work, controller.signal));
@@ -72,7 +78,7 @@ test('one who leaves goes at once and with a reason of its own; the others stay'
 });
 
 test('when all have left the work is told, and who comes then starts anew', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const controllers = [new AbortController(), new AbortController()];
   const leaving = controllers.map(({ signal }) => thrownBy(flights.run('key', work, signal)));
@@ -93,7 +99,7 @@ test('when all have left the work is told, and who comes then starts anew', asyn
 });
 
 test('work that ended well is not told to stop', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   const waiting = flights.run('key', work, new AbortController().signal);
   started[0]?.resolve('token');
@@ -102,20 +108,82 @@ test('work that ended well is not told to stop', async () => {
 });
 
 test('who has left already starts nothing', async () => {
-  const flights = createSingleFlight<string>();
+  const flights = createSingleFlight<string>(LIFE);
   const { started, work } = createWork();
   expect(await thrownBy(flights.run('key', work, AbortSignal.abort(REASON)))).toBe(REASON);
   expect(started).toEqual([]);
   expect(flights.has('key')).toBe(false);
 });
 
-test('work that throws before it begins is a failure like any other', async () => {
-  const flights = createSingleFlight<string>();
+test('nobody joins what has hung for its whole life; who has joined stays, and it goes with the last of them', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const flights = createSingleFlight<string>(LIFE);
+  const { started, work } = createWork();
+  const controller = new AbortController();
+  const first = flights.run('key', work);
+  vi.advanceTimersByTime(LIFE - 1);
+  const second = thrownBy(flights.run('key', work, controller.signal));
+  expect(started).toHaveLength(1);
+  vi.advanceTimersByTime(1);
+  expect(flights.has('key')).toBe(false);
+  const third = flights.run('key', work);
+  expect(started).toHaveLength(2);
+  expect(started.map(({ signal }) => signal.aborted)).toEqual([false, false]);
+  controller.abort(REASON);
+  expect(await second).toBe(REASON);
+  expect(started[0]?.signal.aborted).toBe(false);
+  // It ends late, and takes the one that is under way now from nobody.
+  started[0]?.resolve('late');
+  expect(await first).toBe('late');
+  expect(flights.has('key')).toBe(true);
+  started[1]?.resolve('token');
+  expect(await third).toBe('token');
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('what has hung for its whole life is told to stop when the last who joined it has left', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const flights = createSingleFlight<string>(LIFE);
+  const { started, work } = createWork();
+  const controllers = [new AbortController(), new AbortController()];
+  const leaving = controllers.map(({ signal }) => thrownBy(flights.run('key', work, signal)));
+  vi.advanceTimersByTime(LIFE);
+  const newcomer = flights.run('key', work);
+  controllers[0]?.abort(REASON);
+  expect(await leaving[0]).toBe(REASON);
+  expect(started[0]?.signal.aborted).toBe(false);
+  controllers[1]?.abort(REASON);
+  expect(await leaving[1]).toBe(REASON);
+  expect(started.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+  started[1]?.resolve('token');
+  expect(await newcomer).toBe('token');
+});
+
+test('the reason of one who leaves is not told to the work, it may be anything; a deadline of ours is', async () => {
+  for (const [reason, told] of [
+    [new OnbehalfError('sts_error', 'denied elsewhere', { failure: 'denied' }), false],
+    [new OnbehalfError('deadline_exceeded', 'too late', { failure: 'unavailable' }), true],
+  ] as const) {
+    const flights = createSingleFlight<string>(LIFE);
+    const { started, work } = createWork();
+    const controller = new AbortController();
+    const leaving = thrownBy(flights.run('key', work, controller.signal));
+    controller.abort(reason);
+    expect(await leaving).toBe(reason);
+    expect(started[0]?.signal.aborted).toBe(true);
+    expect(started[0]?.signal.reason === reason).toBe(told);
+  }
+});
+
+test('work that throws before it begins is a failure like any other, and leaves no timer behind', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const flights = createSingleFlight<string>(LIFE);
   const failing = (): Promise<string> => {
     throw REASON;
   };
   expect(await thrownBy(flights.run('key', failing))).toBe(REASON);
   expect(flights.has('key')).toBe(false);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 type Step =
@@ -135,7 +203,7 @@ const steps = fc.array(
 test('in any order of joining, leaving and ending, each waiter gets its own reason or the outcome of its flight', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (order) => {
-      const flights = createSingleFlight<string>();
+      const flights = createSingleFlight<string>(LIFE);
       const works = new Map<string, { name: string; work: Work }>();
       const waiters: {
         controller: AbortController;

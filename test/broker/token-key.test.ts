@@ -15,9 +15,9 @@ import { subjectJwt } from '../support/sts.ts';
 
 const KEYRING = createKeyring();
 
-const serviceAt = (clientId: string, path: string, dialect?: string): TokenService =>
+const serviceAt = (clientId: string, path: string, dialect?: string, issuer?: string): TokenService =>
   createTokenService({
-    ...{ tokenEndpoint: `https://sts.example.com/${path}`, clientId },
+    ...{ tokenEndpoint: `https://sts.example.com/${path}`, clientId, issuer },
     dialect: dialect === undefined ? undefined : { name: dialect },
   });
 
@@ -53,7 +53,12 @@ interface Wanted {
   };
   /** Of the resource; with one, the profile is `id-jag`. */
   readonly server:
-    | { readonly path: string; readonly clientId: string; readonly dialect: string | undefined }
+    | {
+        readonly path: string;
+        readonly clientId: string;
+        readonly dialect: string | undefined;
+        readonly issuer: string | undefined;
+      }
     | undefined;
 }
 
@@ -79,9 +84,15 @@ const wanted: fc.Arbitrary<Wanted> = fc.record({
     allowOpaqueIssued: fc.boolean(),
     unchecked: fc.uniqueArray(fc.constantFrom<Check>('audience', 'scope', 'actor'), { maxLength: 3 }),
   }),
-  server: fc.option(fc.record({ path: fc.constantFrom('c', 'd'), clientId: name, dialect: optionalName }), {
-    nil: undefined,
-  }),
+  server: fc.option(
+    fc.record({
+      path: fc.constantFrom('c', 'd'),
+      clientId: name,
+      dialect: optionalName,
+      issuer: fc.constantFrom('https://a.example.com', 'https://b.example.com', undefined),
+    }),
+    { nil: undefined },
+  ),
 });
 
 /** What it says, however it was spelt. */
@@ -95,13 +106,17 @@ const spelt = ({ target, server, ...rest }: Wanted): string => {
 async function keysOf(one: Wanted): Promise<readonly [string, string]> {
   const { server, actor: sub } = one;
   const clock = createClock();
-  const actors = sub === undefined ? undefined : createActorCache(() => fakeJwt({ sub }), KEYRING, clock.now);
+  const actors =
+    sub === undefined
+      ? undefined
+      : createActorCache(() => fakeJwt({ sub }), KEYRING, { now: clock.now, deadlineMs: 30_000 });
   const actor = await actors?.current();
   const keys: TokenKeys = createTokenKeys({
     ...{ keyring: KEYRING, actors, tenant: one.tenant, generation: one.generation },
     tokenService: serviceAt(one.clientId, one.path, one.dialect),
   });
-  const authorizationServer = server && serviceAt(server.clientId, server.path, server.dialect);
+  const authorizationServer =
+    server && serviceAt(server.clientId, server.path, server.dialect, server.issuer);
   const profile = server ? 'id-jag' : one.target.profile;
   const target = resolveTarget({ ...one.target, profile, authorizationServer });
   const record = recordOf(one.subject, one.subjectType, one.group);
@@ -197,7 +212,7 @@ describe('a key within a process', () => {
   test('is another one for another actor, also where that is named', async () => {
     const clock = createClock();
     let sub = 'agent';
-    const actors = createActorCache(() => fakeJwt({ sub }), KEYRING, clock.now);
+    const actors = createActorCache(() => fakeJwt({ sub }), KEYRING, { now: clock.now, deadlineMs: 30_000 });
     const keys = createTokenKeys({ keyring: KEYRING, tokenService: serviceAt('agent', 'a'), actors });
     const record = recordOf('subject');
     const nobody = keys.local(record, TARGET);

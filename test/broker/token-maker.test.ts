@@ -30,12 +30,14 @@ const asserting =
   (clock: Clock, typ = 'oauth-id-jag+jwt'): Handler =>
   ({ form }, response) => {
     const { sub } = payloadOf(form.get('subject_token'));
+    const act = form.has('actor_token') ? { sub: payloadOf(form.get('actor_token')).sub } : undefined;
     const [resource, scope] = [form.get('resource'), form.get('scope') ?? undefined];
     const exp = seconds(clock.now()) + 300;
     const assertion = typed(typ, {
       sub,
       aud: form.get('audience'),
       client_id: 'files-agent',
+      act,
       resource,
       scope,
       exp,
@@ -374,6 +376,82 @@ test('an authorization server is discovered first, and its issuer is the audienc
     ['POST', true],
   ]);
   expect(as.received[1]?.path).toBe('/oauth/token');
+});
+
+describe('with an actor', () => {
+  const acting = (sub: string, clock: Clock): string =>
+    fakeJwt({ sub, iss: 'https://idp.example.com', exp: seconds(clock.now()) + 60 });
+
+  test('the ID-JAG names it, and the access token is found again, and forgotten when it is rejected', async () => {
+    const { idp, as, broker, target } = await startWorld({
+      actor: () => fakeJwt({ sub: 'agent' }),
+      refreshAhead: false,
+    });
+    const run = broker.begin({ subjectToken: subjectJwt('alice') });
+    const token = await broker.token(run, target);
+    for (let times = 0; times < 3; times++) expect(await broker.token(run, target)).toBe(token);
+    expect(broker.peek(run, target)).toBe(token);
+    expect(broker.reader(run, target)()).toBe(token);
+    expect([idp.received.length, as.received.length]).toEqual([1, 1]);
+    expect(payloadOf(as.received[0]?.form.get('assertion') ?? null).act).toEqual({ sub: 'agent' });
+    // It is in the ID-JAG, so the second server is sent no actor.
+    expect(as.received[0]?.form.has('actor_token')).toBe(false);
+    broker.reject(run, target, token.accessToken);
+    expect(broker.peek(run, target)).toBeUndefined();
+    expect(broker.stats().entries).toBe(1);
+  });
+
+  test('another one has an ID-JAG and an access token of its own', async () => {
+    let sub = 'agent';
+    const world: World = await startWorld({ actor: () => acting(sub, world.clock), refreshAhead: false });
+    const first = await world.token();
+    sub = 'robot';
+    world.clock.advance(60_000);
+    const second = await world.token();
+    // The actor is asked for when it is needed: what is kept for the last one seen is still good.
+    expect([first, second].map((each) => world.exchanges.length > 0 && each.claims?.aud)).toEqual([
+      [MCP],
+      [MCP],
+    ]);
+    world.clock.advance(60_000);
+    await world.token();
+    const acts = world.as.received.map(({ form }) => payloadOf(form.get('assertion')).act);
+    expect(acts[0]).toEqual({ sub: 'agent' });
+    expect(acts.at(-1)).toEqual({ sub: 'robot' });
+  });
+
+  test('replicas share both steps', async () => {
+    const store = createMemorySharedStore();
+    const { idp, as, broker, replica, target } = await startWorld({
+      actor: () => fakeJwt({ sub: 'agent' }),
+      store,
+    });
+    const subjectToken = subjectJwt('alice');
+    for (const each of [broker, replica(), replica()]) {
+      const run = each.begin({ subjectToken });
+      const token = await each.token(run, target);
+      expect(await each.token(run, target)).toBe(token);
+      expect(each.peek(run, target)).toBe(token);
+    }
+    expect([idp.received.length, as.received.length]).toEqual([1, 1]);
+  });
+});
+
+test('two issuers at one endpoint have a token each', async () => {
+  const { as, broker, target } = await startWorld();
+  const run = broker.begin({ subjectToken: subjectJwt('alice') });
+  const tokens = await Promise.all(
+    ['tenant-1', 'tenant-2'].map((tenant) => {
+      const issuer = `${as.origin}/${tenant}`;
+      const authorizationServer = createTokenService({
+        ...{ issuer, tokenEndpoint: `${as.origin}/token`, clientId: 'files-agent' },
+      });
+      return broker.token(run, { ...target, authorizationServer });
+    }),
+  );
+  expect(tokens[0]?.accessToken).not.toBe(tokens[1]?.accessToken);
+  const audiences = as.received.map(({ form }) => payloadOf(form.get('assertion')).aud);
+  expect(audiences.sort()).toEqual([`${as.origin}/tenant-1`, `${as.origin}/tenant-2`]);
 });
 
 test('under run retention the end of the run takes the ID-JAG, too', async () => {

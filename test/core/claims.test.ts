@@ -43,7 +43,7 @@ test.each<[object, object]>([
   ],
   [{ may_act: { sub: 7, iss: ['x'] } }, { mayAct: { sub: undefined, iss: undefined } }],
   [{ may_act: {} }, { mayAct: { sub: undefined, iss: undefined } }],
-  [{ may_act: 'agent' }, { mayAct: { sub: undefined, iss: undefined } }],
+  [{ may_act: 'agent' }, { mayAct: undefined, malformed: ['may_act'] }],
   [{ may_act: null }, { mayAct: undefined }],
   [{ act: { sub: 'agent' } }, { act: 'agent', mayAct: undefined }],
   [{ may_act: { sub: 'agent' } }, { act: undefined }],

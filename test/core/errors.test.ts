@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { type FailureClass, isOnbehalfError, networkCause, OnbehalfError } from '../../src/core/errors.ts';
 import { loadPeer } from '../../src/core/peer.ts';
@@ -27,6 +28,15 @@ test('an error says what happened, what can be done and what led to it', () => {
   });
   expect(String(error)).toBe('OnbehalfError: it failed');
   expect('cause' in new OnbehalfError('sts_error', 'x', { failure: 'denied' })).toBe(false);
+});
+
+test('what is not known of a failure is not printed', () => {
+  const error = new OnbehalfError('sts_error', 'it failed', { failure: 'denied', status: 400 });
+  const printed = inspect(error);
+  expect(printed).toContain('status: 400');
+  expect(printed).not.toContain('undefined');
+  expect(Object.keys(error).sort()).toEqual(['code', 'failure', 'name', 'retryable', 'status']);
+  expect(error.oauthError).toBeUndefined();
 });
 
 test.each<[FailureClass, boolean]>([

@@ -88,7 +88,10 @@ test('a directory in place of the file will not become one by itself', async () 
 
 test('the broker tells why there is no actor, and refuses one that has expired', async () => {
   const path = join(await temporaryDirectory(), 'token');
-  const cache = createActorCache(fileActor(path), createKeyring(), Date.now);
+  const cache = createActorCache(fileActor(path), createKeyring(), {
+    now: Date.now,
+    deadlineMs: 30_000,
+  });
   const missing = await failureOf(cache.current());
   expect(missing).toMatchObject({ code: 'actor_unavailable', failure: 'unavailable' });
   expect(missing.message).toContain(`${path} cannot be read (ENOENT)`);

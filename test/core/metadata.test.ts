@@ -72,11 +72,21 @@ test('an issuer with a path has its metadata where each of the two specification
 test('a metadata URL is the one that is asked, and no other', async () => {
   const server = await startMetadata(goodAt('/elsewhere'));
   const url = `${server.origin}/elsewhere`;
-  expect(await service({ metadataUrl: url }).discover()).toBe(`${server.origin}/token`);
   expect(await service({ metadataUrl: url, issuer: server.origin }).discover()).toBe(
     `${server.origin}/token`,
   );
-  expect(pathsOf(server)).toEqual(['/elsewhere', '/elsewhere']);
+  expect(pathsOf(server)).toEqual(['/elsewhere']);
+});
+
+test('a metadata URL alone takes the document of the issuer whose it is, and no other', async () => {
+  const path = '/.well-known/oauth-authorization-server';
+  const own = await startMetadata(goodAt(path));
+  expect(await service({ metadataUrl: `${own.origin}${path}` }).discover()).toBe(`${own.origin}/token`);
+  // Assertions are made for the issuer: it must not be able to have them made for another server.
+  const other = await startMetadata(goodAt('/elsewhere'));
+  const error = await failureOf(service({ metadataUrl: `${other.origin}/elsewhere` }).discover());
+  expect(error).toMatchObject({ code: 'sts_metadata_invalid', failure: 'misconfigured' });
+  expect(error.message).toContain('set "issuer"');
 });
 
 test.each<[string, (origin: string) => object]>([
@@ -199,7 +209,7 @@ test.each([
 
 test.each<[string, Handler, object]>([
   ['of 500', always({}, { status: 500 }), { failure: 'unavailable', status: 500 }],
-  ['of 503', always({}, { status: 503 }), { failure: 'unavailable', status: 503, retryAfterMs: undefined }],
+  ['of 503', always({}, { status: 503 }), { failure: 'unavailable', status: 503 }],
   [
     'of 503 that says when to come back',
     always({}, { status: 503, headers: { 'retry-after': '60' } }),

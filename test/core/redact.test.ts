@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { redact } from '../../src/core/redact.ts';
+import { hasControl, holdsSecret, redact } from '../../src/core/redact.ts';
 import { fakeJwt } from '../support/jwt.ts';
 
 /** Printable, also spaces and what regular expressions give a meaning to; no brackets, which redaction itself adds. */
@@ -54,7 +54,7 @@ test('what is left is short and holds no control character', () => {
         const safe = redact(text);
         expect(safe.length).toBeLessThanOrEqual(203);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
-        expect(safe).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+        expect(safe).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\p{Cf}]/u);
       },
     ),
   );
@@ -89,6 +89,53 @@ test('a secret is taken out as it reads in a URL and in a form, too', () => {
   }
 });
 
+const ODD = 'Pa&ss<w>"0+/r d\u00e9\\';
+const escaped = (text: string): string => text.replace(/[<>&"+/\\]/g, (one) => `&#${one.codePointAt(0)};`);
+const named = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' } as Readonly<Record<string, string>>;
+const percent = encodeURIComponent(ODD);
+
+test.each([
+  ['HTML', ODD.replace(/[&<>"]/g, (one) => named[one] ?? one)],
+  ['HTML in numbers', escaped(ODD)],
+  ['HTML in hexadecimal', ODD.replace(/[&<]/g, (one) => `&#X${one.charCodeAt(0).toString(16)};`)],
+  ['lower-case percent', percent.replace(/%../g, (one) => one.toLowerCase())],
+  ['percent of some characters only', encodeURI(ODD)],
+  ['percent twice', encodeURIComponent(percent)],
+  ['a form of percent', new URLSearchParams({ a: percent }).toString().slice(2)],
+  ['JSON', JSON.stringify(ODD).slice(1, -1)],
+  ['JSON in JSON', JSON.stringify(JSON.stringify(ODD))],
+  ['JSON with \\u', ODD.replace(/[&<>"\\]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`)],
+  ['JSON with a line break', `${ODD.slice(0, 5)}\\n${ODD.slice(5)}`],
+  ['JSON in HTML', escaped(JSON.stringify(ODD))],
+  ['upper case', ODD.toUpperCase()],
+  ['zero-width characters', [...ODD].join('\u200b')],
+  ['soft hyphens and a line break', `${[...ODD].join('\u00ad')}`.replace('0', '\n0')],
+])('a secret is not shown, nor any text that holds it, when it is spelt as %s', (_how, spelt) => {
+  const safe = redact(`bad secret ${spelt} of this client`, [ODD]);
+  expect(safe).toMatch(/^(?:\[redacted\]|bad secret \[redacted\] of this client)$/);
+  expect(holdsSecret(`bad secret ${spelt}`, [ODD])).toBe(true);
+});
+
+test('a secret of nothing but what is put aside in comparing takes no other text with it', () => {
+  for (const secret of ['++++', '\\\\\\\\', '    ', '\u200b\u200b\u200b\u200b', '%20%20']) {
+    expect(redact('an error of another kind', [secret])).toBe('an error of another kind');
+    expect(holdsSecret('an error of another kind', [secret])).toBe(false);
+  }
+});
+
+test('characters that turn or hide text are control characters, and are taken out', () => {
+  for (const one of ['\u202e', '\u2066', '\u200b', '\u00ad', '\ufeff', '\u{e0041}', '\u0085', '\n']) {
+    expect(hasControl(`a${one}b`)).toBe(true);
+    expect(redact(`access${one}denied`)).toMatch(/^access ?denied$/);
+  }
+  expect(hasControl('plain text, é and 字')).toBe(false);
+});
+
+test('a token that nobody named is taken out, though characters without width stand in it', () => {
+  const token = [...fakeJwt({ sub: 'alice' })].join('\u200b');
+  expect(redact(`token "${token}" is bad`)).toBe('token "[redacted]" is bad');
+});
+
 test('a secret that is no well-formed text breaks nothing', () => {
   expect(redact('a \ud800bcd e', ['\ud800bcd', '\udc00\ud800 long enough'])).not.toContain('bcd');
 });
@@ -107,9 +154,18 @@ test.each([
   expect(redact(`token "${token}" is bad`)).toBe('token "[redacted]" is bad');
 });
 
+const MEGABYTES = ['%25', '&amp;', '&#', '\\u0', '\\', '%', '\u200b', '&#x41;', '%c3'].map((one) =>
+  one.repeat((1 << 20) / one.length),
+);
+
 test('a text of a megabyte is dealt with at once', () => {
   const before = performance.now();
-  for (const text of ['a'.repeat(1 << 20), 'aaaaaaa.'.repeat(1 << 17), 'aaaaaa. '.repeat(1 << 17)]) {
+  for (const text of [
+    'a'.repeat(1 << 20),
+    'aaaaaaa.'.repeat(1 << 17),
+    'aaaaaa. '.repeat(1 << 17),
+    ...MEGABYTES,
+  ]) {
     expect(redact(text, ['the-secret']).length).toBeLessThanOrEqual(203);
   }
   expect(performance.now() - before).toBeLessThan(5000);

@@ -158,7 +158,6 @@ test('A.2.5: a delegated token is what was asked for, and for that subject and t
     issuedTokenType: DELEGATION.issued_token_type,
     expiresInMs: 3_600_000,
     scope: undefined,
-    claims: readClaims(DELEGATION.access_token),
   });
   const actor = { sub: claimsOf(ACTOR).sub as string };
   expect(() => verifyIssuedToken(token, held(service, DELEGATED, actor))).not.toThrow();

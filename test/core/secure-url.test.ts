@@ -7,7 +7,6 @@ test.each([
   'https://localhost/token',
   'http://localhost:8080/token',
   'http://LOCALHOST/token',
-  'http://sts.localhost/token',
   'http://127.0.0.1/token',
   'http://127.1.2.3/token',
   'http://127.1/token',
@@ -26,6 +25,8 @@ test.each([
   'http://127.0.0.1.example.com/token',
   'http://1270.0.0.1.example.com/token',
   'http://localhost.example.com/token',
+  'http://sts.localhost/token',
+  'http://localhost./token',
   'http://notlocalhost/token',
   'http://0.0.0.0/token',
   'http://10.0.0.1/token',
@@ -69,7 +70,8 @@ test.each([
 
 test.each<[string, boolean]>([
   ['localhost', true],
-  ['a.b.localhost', true],
+  ['a.b.localhost', false],
+  ['localhost.', false],
   ['.localhost', false],
   ['127.0.0.1', true],
   ['127.0.0.1.nip.io', false],

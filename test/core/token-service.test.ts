@@ -89,7 +89,7 @@ describe('the issuer', () => {
 
 test('the dialect is the one that was given', () => {
   const dialect: Dialect = { name: 'own' };
-  expect(dialectOf(make({ dialect }))).toBe(dialect);
+  expect(dialectOf(make({ dialect }))).toEqual(dialect);
   expect(make({ dialect }).dialect).toBe('own');
   expect(dialectOf(make())).toBeUndefined();
   expect(make().dialect).toBeUndefined();

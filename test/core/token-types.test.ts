@@ -5,14 +5,13 @@ import { securityToken, TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { fakeJwt } from '../support/jwt.ts';
 import { expectNoLeak, renderings } from '../support/leaks.ts';
 
-const VALUE = fakeJwt({ sub: 'alice' });
+const VALUE = fakeJwt({ sub: 'alice', aud: 'calendar' });
 
 const issued = () =>
   issuedToken(VALUE, {
     issuedTokenType: TOKEN_TYPE.accessToken,
     expiresInMs: 1000,
     scope: 'read',
-    claims: { sub: 'alice', aud: ['calendar'] },
   });
 
 const HOLDERS: readonly (readonly [string, () => object, (holder: object) => unknown])[] = [

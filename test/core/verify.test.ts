@@ -71,17 +71,17 @@ const GOOD = { sub: 'alice', aud: 'calendar', exp: NOW / 1000 + 60, act: { sub: 
 interface Case {
   readonly claims?: object | undefined;
   readonly target?: Target;
-  readonly facts?: Partial<Pick<IssuedToken, 'issuedTokenType' | 'scope' | 'claims'>>;
+  readonly facts?: Partial<Pick<IssuedToken, 'issuedTokenType' | 'scope'>>;
+  readonly token?: string;
   readonly more?: Partial<Expectation>;
 }
 
-function check({ claims = {}, target = { audience: 'calendar' }, facts, more }: Case): () => void {
-  const token = fakeJwt({ ...GOOD, ...claims });
+function check({ claims = {}, target = { audience: 'calendar' }, facts, more, ...given }: Case): () => void {
+  const { token = fakeJwt({ ...GOOD, ...claims }) } = given;
   const issued = issuedToken(token, {
     issuedTokenType: TOKEN_TYPE.accessToken,
     expiresInMs: 60_000,
     scope: undefined,
-    claims: readClaims(token),
     ...facts,
   });
   return () =>
@@ -239,7 +239,6 @@ test('an opaque token is refused with a hint, and taken when that was allowed, a
         issuedTokenType: TOKEN_TYPE.accessToken,
         expiresInMs: undefined,
         scope: undefined,
-        claims: undefined,
         ...facts,
       }),
       {
@@ -254,6 +253,24 @@ test('an opaque token is refused with a hint, and taken when that was allowed, a
   expect(opaque({}, true)).not.toThrow();
   expect(opaque({ scope: 'read admin' }, true)).toThrow('scope');
   expect(opaque({ issuedTokenType: TOKEN_TYPE.idToken }, true)).toThrow('issued_token_type');
+});
+
+test.each([
+  ['is not signed', (token: string) => token.replace(/\.[^.]*$/, '.')],
+  ['is cut', (token: string) => token.replace(/.{3}\./, '.')],
+  ['is padded', (token: string) => `${token}=`],
+])('a JWT that %s is refused, also where opaque tokens are taken', (_what, damage) => {
+  const token = damage(fakeJwt(GOOD));
+  const target = { audience: 'calendar', allowOpaqueIssued: true };
+  expect(check({ token, target })).toThrow('damaged or not signed');
+});
+
+test('an actor of another issuer is another actor', () => {
+  const actor = { sub: 'agent', iss: 'https://idp.example.com' };
+  const act = (iss?: string) => check({ claims: { act: { sub: 'agent', iss } }, more: { actor } });
+  expect(act()).not.toThrow();
+  expect(act(actor.iss)).not.toThrow();
+  expect(act('https://other.example.com')).toThrow('"act"');
 });
 
 /** What each check finds, beside a token that is good otherwise. */
@@ -317,7 +334,7 @@ describe('a check that is left out', () => {
     expect(check({ ...all, claims: { aud: 'x', sub: 'x', scope: 'x', act: undefined } })).not.toThrow();
     expect(check({ ...all, claims: { exp: 1 } })).toThrow('expired');
     expect(check({ ...all, facts: { issuedTokenType: TOKEN_TYPE.idToken } })).toThrow('issued_token_type');
-    expect(check({ ...all, facts: { claims: undefined } })).toThrow('not a JWT');
+    expect(check({ ...all, token: 'opaque' })).toThrow('not a JWT');
   });
 
   test('of a dialect is made where the target is got in another way than the dialect’s own', () => {
@@ -438,7 +455,7 @@ describe('an ID-JAG', () => {
     const facts = { issuedTokenType: TOKEN_TYPE.idJag, expiresInMs: 1, scope: undefined };
     const held = { service: STS, target: resolveTarget(target), now: NOW, actor: undefined };
     return () =>
-      verifyIssuedToken(issuedToken(token, { ...facts, claims: readClaims(token) }), {
+      verifyIssuedToken(issuedToken(token, facts), {
         ...held,
         subject: { sub: 'alice', aud: [] },
       });

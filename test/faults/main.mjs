@@ -7,11 +7,28 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startVitest } from 'vitest/node';
 
 /** @typedef {import('./row.ts').FaultResult} FaultResult */
 
-const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
+const USAGE = `Usage: npm run test:faults [-- --json]
+
+Plays each fault that an STS, an MCP server, a store or a caller can have, and compares what came of it with what should:
+
+  fault             what goes wrong
+  outcome expected  what the caller should get: a token, a tool response, or the code of an error
+  got               what the caller got
+  STS requests      how many there were, and how many there should have been
+  MCP requests      the same at the MCP servers
+  leaks             tokens and secrets seen where they must not be; the rows' leaks are listed below the table
+  ok                yes: all of it is as expected
+
+  --json  print one JSON document: { rows, asExpected, notAsExpected, broken }
+  --help  show this text
+
+Exit codes: 0 all rows are as expected, 1 one is not or was not run to its end, 2 the command line is wrong.
+`;
+
+const options = parsed();
 /** @type {FaultResult[]} */
 const rows = [];
 /** @type {string[]} */
@@ -35,6 +52,8 @@ const collector = {
 };
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+// Loaded when it is needed: it takes longer than to say what is wrong with the command line.
+const { startVitest } = await import('vitest/node');
 const vitest = await startVitest('test', ['test/faults/faults.test.ts'], {
   ...{ root, watch: false, reporters: [collector] },
 });
@@ -42,9 +61,23 @@ await vitest.close();
 
 const asExpected = rows.filter(({ ok }) => ok).length;
 const failed = rows.length - asExpected;
-if (values.json) console.log(JSON.stringify({ rows, asExpected, notAsExpected: failed, broken }, null, 2));
+if (options.json) console.log(JSON.stringify({ rows, asExpected, notAsExpected: failed, broken }, null, 2));
 else print();
 process.exitCode = failed === 0 && broken.length === 0 && rows.length > 0 ? 0 : 1;
+
+/** @returns {{ json?: boolean | undefined }} */
+function parsed() {
+  const forms = /** @type {const} */ ({ json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } });
+  try {
+    const { values } = parseArgs({ options: forms });
+    if (!values.help) return values;
+    process.stdout.write(USAGE);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 function print() {
   const head = ['#', 'fault', 'outcome expected', 'got', 'STS requests', 'MCP requests', 'leaks', 'ok'];

@@ -7,15 +7,17 @@ import { createTokenService } from '../../src/core/token-service.ts';
 import { createClock } from '../support/clock.ts';
 import { type Reply, reply, type Served, serve } from './faults.ts';
 import { assertNoLeak, CLIENT_SECRETS, settled } from './leaks.ts';
-import { accepted, assertKeptUntilEnd, refused } from './outcome.ts';
+import { accepted, assertKeptUntilEnd, bounded, refused } from './outcome.ts';
 import { type Outcome, type Property, property } from './property.ts';
-import type { Asked } from './reference.ts';
+import { type Asked, createNotes, type Judgement } from './reference.ts';
 import { type AnswerJudgement, judgeActor, judgeAnswer } from './reference-answer.ts';
+import { judgeMayAct } from './reference-token.ts';
 import {
   ACTORS,
   asked,
   CLIENT_ID,
   CLIENT_SECRET,
+  DELEGATORS,
   ENDPOINT,
   NOW,
   type Party,
@@ -60,12 +62,12 @@ function createSts({ wish: target, subject, actor, replies }: Request) {
         return one.response;
       }
       const token = form.get('actor_token');
-      const sub = served.actor
-        ? judgeActor(served.actor, NOW).sub
+      const claims = served.actor
+        ? judgeActor(served.actor, NOW).claims
         : isReply(actor)
-          ? undefined
-          : actor?.claims.sub;
-      const sent = token === null ? undefined : { token, claims: sub === undefined ? {} : { sub } };
+          ? {}
+          : actor?.claims;
+      const sent = token === null || claims === undefined ? undefined : { token, claims };
       served.asked = asked({ wish: target, subject, actor: sent });
       const one = serve(replies[Math.min(served.tries, 1)] as Reply, served.asked);
       served.tries += 1;
@@ -76,32 +78,39 @@ function createSts({ wish: target, subject, actor, replies }: Request) {
   return { service, served };
 }
 
-/** The reference's judgement of all that was served for one token. */
-function judge({ served }: ReturnType<typeof createSts>, { actor }: Request): AnswerJudgement {
-  const none: AnswerJudgement = {
-    verdict: 'refused',
-    why: ['no answer'],
-    accessToken: undefined,
-    ends: undefined,
-  };
-  if (!served.token || !served.asked) {
-    // Nothing came of it; that is right unless there was nothing wrong with the actor.
-    const fine =
-      served.tries === 0 &&
-      (!isReply(actor) || (served.actor && judgeActor(served.actor, NOW).verdict === 'valid'));
-    return fine ? { ...none, verdict: 'valid' } : none;
+/** The reference's judgement of whom the exchange is made for, before it is made. */
+function judgeParties(
+  { served }: ReturnType<typeof createSts>,
+  { wish: target, subject, actor }: Request,
+): Judgement {
+  if (!isReply(actor)) {
+    const notes = createNotes();
+    judgeMayAct(asked({ wish: target, subject, actor }), notes);
+    return notes.judgement();
   }
-  const judged = judgeAnswer(served.token, served.asked);
-  const byActor = isReply(actor) && served.actor ? judgeActor(served.actor, NOW) : undefined;
-  if (byActor?.verdict === 'refused') return { ...judged, verdict: 'refused', why: byActor.why };
-  if (isReply(actor) && !byActor) return none;
-  const { exp = Number.POSITIVE_INFINITY } = served.asked.subject;
-  const ends = Math.min(judged.ends ?? NOW + 60_000, exp * 1000, NOW + 3_600_000);
-  if (!(ends > NOW)) return { ...judged, verdict: 'refused', why: ['lifetime'] };
+  if (!served.actor) return { verdict: 'refused', why: ['no actor'] };
+  const judged = judgeActor(served.actor, NOW);
+  if (judged.verdict === 'refused') return judged;
+  const notes = createNotes();
+  const { accessToken: token = '', claims } = judged;
+  judgeMayAct(asked({ wish: target, subject, actor: { token, claims } }), notes);
+  const may = notes.judgement();
+  return may.verdict === 'valid' ? judged : may;
+}
+
+/** The reference's judgement of all that was served for one token. */
+function judge(sts: ReturnType<typeof createSts>, request: Request): AnswerJudgement {
+  const { served } = sts;
+  const parties = judgeParties(sts, request);
+  const none = { ...parties, accessToken: undefined, ends: undefined };
+  // Whatever was wrong with them, nothing is sent; and something is, when nothing was.
+  if (served.tries === 0) return none;
+  if (parties.verdict === 'refused')
+    throw new Error(`asked, although the reference refuses it: ${parties.why}`);
+  if (!served.token || !served.asked) return { ...none, verdict: 'refused', why: ['no answer'] };
+  const judged = bounded(judgeAnswer(served.token, served.asked), served.asked);
   // What is nearly a JWT may be read as an actor of that name, or of none.
-  const verdict =
-    judged.verdict === 'valid' && byActor?.verdict === 'tolerated' ? 'tolerated' : judged.verdict;
-  return { ...judged, verdict, ends };
+  return judged.verdict === 'valid' ? { ...judged, verdict: parties.verdict } : judged;
 }
 
 async function checkRequest(request: Request): Promise<Outcome> {
@@ -148,7 +157,7 @@ async function checkRequest(request: Request): Promise<Outcome> {
 
 const request: fc.Arbitrary<Request> = fc.record({
   wish,
-  subject: fc.constantFrom(...SUBJECTS),
+  subject: fc.constantFrom(...SUBJECTS, ...SUBJECTS, ...DELEGATORS),
   actor: fc.oneof(fc.constantFrom(...ACTORS), reply),
   replies: fc.tuple(reply, reply),
   retention: fc.constantFrom('run', 'subject'),
@@ -158,7 +167,7 @@ export const brokerProperties: readonly Property[] = [
   property(
     'the broker gives out only what the reference accepts, not beyond its end, and tells nobody a token',
     {
-      cases: 20_000,
+      cases: 15_000,
       arbitrary: request,
       outcomes: ['accepted', 'tolerated', 'refused'],
       check: checkRequest,

@@ -1,4 +1,5 @@
 import { brokerProperties } from './broker-properties.ts';
 import { describeProperties } from './suite.ts';
+import { twoStepProperties } from './two-step-properties.ts';
 
-describeProperties(brokerProperties, 'long');
+describeProperties([...brokerProperties, ...twoStepProperties], 'long');

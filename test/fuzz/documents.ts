@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import { answerBend, answerOf, RIGHT, type Wrapping } from './answers.ts';
 import { type Change, changed, changesOf, membersOf, objectText } from './json-text.ts';
 import type { Answer } from './reference.ts';
-import type { Configured } from './reference-metadata.ts';
+import { type Configured, wellKnown } from './reference-metadata.ts';
 import { urlsLike } from './urls.ts';
 
 /** A discovery, and the documents that are found. */
 export interface Discovery {
   readonly configured: Configured;
+  /** Whose metadata it is, but for how that is bent. */
+  readonly issuer: string;
   /** URL of the metadata, where it is not the issuer's. */
   readonly metadataUrl: string | undefined;
   /** At the first well-known place and at the second. */
@@ -87,31 +89,28 @@ const documentLike = (issuer: string): fc.Arbitrary<DocumentBend> =>
 export const discovery: fc.Arbitrary<Discovery> = fc
   .record({
     issuer: fc.constantFrom(...ISSUERS),
-    how: fc.constantFrom('issuer', 'metadataUrl', 'both'),
+    how: fc.constantFrom(
+      'issuer',
+      'its first place',
+      'its second place',
+      'another place',
+      'issuer and place',
+    ),
     host: fc.oneof({ arbitrary: fc.constant(undefined), weight: 4 }, fc.constantFrom(...HOSTS)),
   })
   .chain(({ issuer: [issuer, insecure], how, host }) => {
-    const metadataUrl = how === 'issuer' ? undefined : new URL('/metadata?key=fake', issuer).href;
-    const known = how === 'metadataUrl' ? undefined : issuer;
+    const [first = '', second = ''] = wellKnown(new URL(issuer));
+    const elsewhere = new URL('/metadata?key=fake', issuer).href;
+    const places = { issuer: undefined, 'its first place': first, 'its second place': second };
+    const metadataUrl = how in places ? places[how as keyof typeof places] : elsewhere;
+    const known = how.startsWith('issuer') ? issuer : undefined;
     const configured = { issuer: known, source: metadataUrl ?? issuer, host, insecure };
     const documents = fc.tuple(documentLike(issuer), documentLike(issuer));
-    return documents.map((found) => ({ configured, metadataUrl, documents: found }));
+    return documents.map((found) => ({ configured, issuer, metadataUrl, documents: found }));
   });
 
-/** The metadata of what was configured, but for how it is bent. */
-export function documentOf({ members, wrapping }: DocumentBend, { issuer, source }: Configured): Answer {
-  const { origin } = new URL(source);
-  const right = membersOf({ issuer: issuer ?? origin, token_endpoint: `${origin}/token` });
+/** The metadata of an issuer, but for how it is bent. */
+export function documentOf({ members, wrapping }: DocumentBend, issuer: string): Answer {
+  const right = membersOf({ issuer, token_endpoint: `${new URL(issuer).origin}/token` });
   return answerOf(objectText(changed(right, members)), wrapping);
-}
-
-/** Where metadata is looked for, in order: OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3.1. */
-export function wellKnown({ configured: { source }, metadataUrl }: Discovery): readonly string[] {
-  if (metadataUrl !== undefined) return [metadataUrl];
-  const { origin, pathname } = new URL(source);
-  const path = pathname === '/' ? '' : pathname;
-  return [
-    `${origin}${path}/.well-known/openid-configuration`,
-    `${origin}/.well-known/oauth-authorization-server${path}`,
-  ];
 }

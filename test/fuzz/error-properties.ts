@@ -7,13 +7,20 @@ import { answerBend, answerOf, responseOf, type Wrapping } from './answers.ts';
 import { CLIENT_SECRETS, settled } from './leaks.ts';
 import { type Outcome, type Property, property } from './property.ts';
 import { PROVIDERS } from './providers.ts';
-import { ACTORS, CLIENT_ID, CLIENT_SECRET, ENDPOINT, type Party, SUBJECTS } from './world.ts';
+import { ACTORS, CLIENT_ID, CLIENT_SECRET, ENDPOINT, jwtOf, type Party, SUBJECTS } from './world.ts';
 
 const subject = SUBJECTS[0] as Party;
 const actor = ACTORS[1] as Party;
-const ASSERTION = 'fake-header-of-it.fake-payload-of-the-assertion.fake-signature-of-it';
-/** As the STS sees them. */
-const SENT = [subject.token, actor.token, ASSERTION, ...CLIENT_SECRETS];
+const ASSERTION = jwtOf({ iss: 'agent', sub: 'agent', jti: 'an assertion of the agent' });
+
+/** How the client authenticates, and what the STS learns by that. */
+const CLIENT_AUTHS: readonly (readonly [TokenServiceOptions['clientAuth'], readonly string[]])[] = [
+  [undefined, []],
+  [{ method: 'client_secret_basic', clientSecret: CLIENT_SECRET }, CLIENT_SECRETS],
+  [{ method: 'client_secret_post', clientSecret: () => CLIENT_SECRET }, CLIENT_SECRETS.slice(0, 3)],
+  [{ method: 'client_assertion', assertion: ASSERTION }, [ASSERTION]],
+];
+const ALL_SECRETS = [subject.token, actor.token, ASSERTION, ...CLIENT_SECRETS];
 
 const SPELLINGS: readonly ((secret: string) => string)[] = [
   (secret) => secret,
@@ -63,7 +70,7 @@ const said: fc.Arbitrary<string> = fc
     fc.oneof(
       fc.constantFrom(...NOISE),
       fc
-        .tuple(fc.constantFrom(...SENT), fc.constantFrom(...SPELLINGS))
+        .tuple(fc.constantFrom(...ALL_SECRETS), fc.constantFrom(...SPELLINGS))
         .map(([secret, spell]) => spell(secret)),
       fc.string({ unit: 'binary', maxLength: 10 }),
     ),
@@ -121,18 +128,13 @@ const errorAnswer: fc.Arbitrary<ErrorAnswer> = fc.record({
   })),
 });
 
-const CLIENT_AUTHS: readonly TokenServiceOptions['clientAuth'][] = [
-  undefined,
-  { method: 'client_secret_basic', clientSecret: CLIENT_SECRET },
-  { method: 'client_secret_post', clientSecret: () => CLIENT_SECRET },
-  { method: 'client_assertion', assertion: ASSERTION },
-];
-
 async function checkError(given: {
   readonly answer: ErrorAnswer;
   readonly options: Pick<TokenServiceOptions, 'clientAuth' | 'dialect'>;
+  /** What the STS was told. */
+  readonly secrets: readonly string[];
 }): Promise<Outcome> {
-  const { answer, options } = given;
+  const { answer, options, secrets } = given;
   const service = createTokenService({
     ...{ tokenEndpoint: ENDPOINT, clientId: CLIENT_ID, retry: { attempts: 1 } },
     ...options,
@@ -149,7 +151,7 @@ async function checkError(given: {
   const outcome = await settled(async () => {
     const response = await exchangeRequest(service, parameters);
     return processExchangeResponse(service, response, parameters);
-  }, SENT);
+  }, secrets);
   if (!('error' in outcome)) throw new Error('an error answer became a token');
   const { code, oauthError, claimsChallenge } = outcome.error;
   if (claimsChallenge !== undefined) return 'with a claims challenge';
@@ -159,13 +161,17 @@ async function checkError(given: {
 export const errorProperties: readonly Property[] = [
   property('whatever an STS says in an error answer, nothing that was sent is repeated', {
     cases: 20_000,
-    arbitrary: fc.record({
-      answer: errorAnswer,
-      options: fc.oneof(
-        fc.constantFrom(...CLIENT_AUTHS).map((clientAuth) => ({ clientAuth })),
-        fc.constantFrom(...PROVIDERS).map(({ dialect }) => ({ dialect })),
-      ),
-    }),
+    arbitrary: fc
+      .oneof(
+        fc.constantFrom(...CLIENT_AUTHS).map(([clientAuth, secrets]) => ({
+          options: { clientAuth },
+          secrets: [subject.token, actor.token, ...secrets],
+        })),
+        fc
+          .constantFrom(...PROVIDERS)
+          .map(({ dialect }) => ({ options: { dialect }, secrets: [subject.token] })),
+      )
+      .chain((how) => errorAnswer.map((answer) => ({ answer, ...how }))),
     outcomes: ['with what the STS said', 'with a claims challenge', 'sts_invalid_response', 'sts_error'],
     check: checkError,
   }),

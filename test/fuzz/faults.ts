@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type AnswerBend, answerBend, bentAnswer, responseOf } from './answers.ts';
+import { type AnswerBend, answerBend, bentAnswer, RIGHT, responseOf } from './answers.ts';
 import type { Answer, Asked } from './reference.ts';
 import { SUBJECTS } from './world.ts';
 
@@ -58,6 +58,7 @@ const FAULTS = {
 } as const satisfies Readonly<Record<string, () => Promise<Response>>>;
 
 export const reply: fc.Arbitrary<Reply> = fc.oneof(
+  { arbitrary: fc.constant({ bend: RIGHT }), weight: 4 },
   { arbitrary: answerBend.map((bend) => ({ bend })), weight: 12 },
   fc.constantFrom(...(Object.keys(FAULTS) as (keyof typeof FAULTS)[])).map((fault) => ({ fault })),
 );

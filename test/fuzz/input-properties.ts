@@ -130,7 +130,7 @@ export const inputProperties: readonly Property[] = [
     cases: 10_000,
     arbitrary: fc.record({
       token: subjectToken,
-      type: fc.option(fc.string({ unit: 'binary' }), { nil: undefined }),
+      type: fc.option(fc.string({ unit: 'binary', minLength: 1 }), { nil: undefined }),
       session: fc.option(fc.string({ unit: 'binary' }), { nil: undefined }),
       allowOpaqueSubject: fc.boolean(),
     }),

@@ -4,12 +4,12 @@ import { resolveTarget } from '../../src/core/target.ts';
 import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { answerOf, RIGHT, responseOf } from './answers.ts';
-import { type Discovery, type DocumentBend, discovery, documentOf, wellKnown } from './documents.ts';
+import { type Discovery, type DocumentBend, discovery, documentOf } from './documents.ts';
 import { settled } from './leaks.ts';
 import { refused } from './outcome.ts';
 import { type Outcome, type Property, property } from './property.ts';
 import type { Answer } from './reference.ts';
-import { assertDestination, judgeMetadata } from './reference-metadata.ts';
+import { assertDestination, judgeMetadata, wellKnown } from './reference-metadata.ts';
 import { hostLike } from './urls.ts';
 import { CLIENT_ID, type Party, SUBJECTS } from './world.ts';
 
@@ -49,8 +49,8 @@ async function exchangeAt(
 }
 
 async function checkDiscovery(given: Discovery): Promise<Outcome> {
-  const { configured, metadataUrl, documents } = given;
-  const places = wellKnown(given);
+  const { configured, issuer, metadataUrl, documents } = given;
+  const places = metadataUrl === undefined ? wellKnown(new URL(issuer)) : [metadataUrl];
   let found: Answer | undefined;
   const { sent, outcome } = await exchangeAt(
     {
@@ -58,7 +58,7 @@ async function checkDiscovery(given: Discovery): Promise<Outcome> {
       dangerouslyAllowInsecureHttp: configured.insecure,
     },
     (url) => {
-      found = documentOf(documents[places.indexOf(url)] as DocumentBend, configured);
+      found = documentOf(documents[places.indexOf(url)] as DocumentBend, issuer);
       return found;
     },
   );

@@ -4,7 +4,8 @@ import type { IssuedToken } from '../../src/core/issued-token.ts';
 import type { Clock } from '../support/clock.ts';
 import { assertNoLeak } from './leaks.ts';
 import type { Outcome } from './property.ts';
-import type { Judgement } from './reference.ts';
+import type { Asked, Judgement } from './reference.ts';
+import type { AnswerJudgement } from './reference-answer.ts';
 import { NOW, type Wish } from './world.ts';
 
 /** @throws Error when the reference would have accepted it */
@@ -41,4 +42,15 @@ export function assertKeptUntilEnd({ broker, delegation, wish, token, ends, cloc
   // The subject's token may have ended, too.
   if (broker.status(delegation) !== 'active') return;
   if (broker.peek(delegation, wish) !== undefined) throw new Error('it was given out after its end');
+}
+
+/** A judgement with the end that a broker must keep to; what ends at once is refused. Without any, it is a minute. */
+export function bounded(
+  judged: AnswerJudgement,
+  { subject, now }: Pick<Asked, 'subject' | 'now'>,
+): AnswerJudgement {
+  const { exp = Number.POSITIVE_INFINITY } = subject;
+  const ends = Math.min(judged.ends ?? now + 60_000, exp * 1000, now + 3_600_000);
+  if (ends > now) return { ...judged, ends };
+  return { ...judged, verdict: 'refused', why: [...judged.why, 'it has no lifetime'] };
 }

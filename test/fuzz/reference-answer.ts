@@ -48,22 +48,27 @@ export function judgeAnswer(answer: Answer, asked: Asked): AnswerJudgement {
   };
 }
 
-/** An actor token by the client credentials grant (RFC 6749 section 4.4.3), and whom it names. */
-export function judgeActor(
-  answer: Answer,
-  now: number,
-): Judgement & { readonly accessToken: string | undefined; readonly sub: string | undefined } {
+/** The judgement of an actor token, and whom it names. */
+export interface ActorJudgement extends Judgement {
+  readonly accessToken: string | undefined;
+  readonly claims: { readonly sub?: string | undefined; readonly iss?: string | undefined };
+}
+
+/** An actor token by the client credentials grant (RFC 6749 section 4.4.3). */
+export function judgeActor(answer: Answer, now: number): ActorJudgement {
   const notes = createNotes();
   const { access_token: token, scope } = readGrant(answer, 'bearer', notes)?.body ?? {};
   if (scope !== undefined && typeof scope !== 'string') notes.tolerate('scope');
   if (typeof token !== 'string' || !/^[!-~]+$/.test(token)) {
     notes.refuse('access_token');
-    return { ...notes.judgement(), accessToken: undefined, sub: undefined };
+    return { ...notes.judgement(), accessToken: undefined, claims: {} };
   }
-  const { exp, sub } = readJwt(token, notes)?.payload ?? {};
+  const { exp, sub, iss } = readJwt(token, notes)?.payload ?? {};
   if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 > now)) notes.refuse('exp');
-  return { ...notes.judgement(), accessToken: token, sub: typeof sub === 'string' ? sub : undefined };
+  return { ...notes.judgement(), accessToken: token, claims: { sub: text(sub), iss: text(iss) } };
 }
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /** RFC 6749 section 5.1. */
 function readGrant(answer: Answer, wantedType: string, notes: Notes): Grant | undefined {
@@ -89,6 +94,8 @@ export function readBody({ status, headers, body }: Answer, notes: Notes): JsonO
   } catch {
     notes.tolerate('not UTF-8');
   }
+  // Whoever reads it may set a limit.
+  if (body.length > 90_000) notes.tolerate('very long');
   if (body[0] === 0xef) notes.tolerate('byte order mark');
   const text = new TextDecoder().decode(body);
   // RFC 8259 section 9: a reader may set a limit.

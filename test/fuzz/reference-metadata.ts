@@ -18,18 +18,33 @@ export function judgeMetadata(answer: Answer, configured: Configured): Judgement
   const notes = createNotes();
   const document = readBody(answer, notes);
   if (document === undefined) return notes.judgement();
-  judgeIssuer(document.issuer, configured.issuer, notes);
+  judgeIssuer(document.issuer, configured, notes);
   judgeEndpoint(document.token_endpoint, configured, notes);
   return notes.judgement();
 }
 
-function judgeIssuer(named: unknown, issuer: string | undefined, notes: Notes): void {
+function judgeIssuer(named: unknown, { issuer, source }: Configured, notes: Notes): void {
   const url = typeof named === 'string' ? urlOf(named) : undefined;
   if (url === undefined) notes.refuse('issuer is no URL');
   else if (issuer === undefined) {
-    if (url.protocol !== 'https:' || /[?#]/.test(url.href)) notes.tolerate('issuer is of another form');
+    // Otherwise a document could have assertions made for another server.
+    const isItsOwn = wellKnown(url).includes(new URL(source).href);
+    const { username, password, search, hash } = url;
+    if (!isItsOwn || username + password + search + hash !== '')
+      notes.refuse('issuer whose metadata is elsewhere');
+    if (url.href.replace(/\/$/, '') !== named || url.protocol !== 'https:')
+      notes.tolerate('issuer is spelt oddly');
   } else if (url.href !== new URL(issuer).href) notes.refuse('issuer');
   else if (named !== issuer) notes.tolerate('issuer is spelt otherwise');
+}
+
+/** Where metadata is looked for, in order: OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3.1. */
+export function wellKnown({ origin, pathname }: URL): readonly string[] {
+  const path = pathname.replace(/\/$/, '');
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ];
 }
 
 /** Not by URL.canParse: in Node 20 that says no to some hosts outside of ASCII which URL itself takes. */
@@ -61,9 +76,9 @@ function mayReceive(url: URL, { source, host, insecure }: Configured): boolean {
   return url.protocol === 'https:' && (portOf(url) === portOf(from) || url.port + from.port === '');
 }
 
-/** RFC 8252 section 7.3, RFC 6761 section 6.3; of a host as a URL writes it. */
+/** RFC 8252 section 7.3; of a host as a URL writes it. A name below `localhost` may be asked of DNS. */
 const isThisMachine = (hostname: string): boolean =>
-  hostname === '[::1]' || /^127(\.[0-9]+){3}$/.test(hostname) || /^(.+\.)?localhost$/.test(hostname);
+  hostname === '[::1]' || /^127(\.[0-9]+){3}$/.test(hostname) || hostname === 'localhost';
 
 const portOf = ({ port, protocol }: URL): string => port || (protocol === 'https:' ? '443' : '80');
 

@@ -12,8 +12,9 @@ export function judgeStored(
     notes.refuse('no JSON object');
     return { ...notes.judgement(), accessToken: undefined, ends: asked.now };
   }
-  const { accessToken, issuedTokenType, scope, usableUntil, refreshAt } = written;
+  const { accessToken, issuedTokenType, scope, usableUntil, refreshAt, expiresInMs } = written;
   const claims = judgeToken({ accessToken, issuedTokenType, scope }, asked, notes);
+  if (expiresInMs !== undefined && !Number.isFinite(expiresInMs)) notes.tolerate('expiresInMs');
   if (refreshAt !== null && !Number.isFinite(refreshAt)) notes.tolerate('refreshAt');
   const until = typeof usableUntil === 'number' ? usableUntil : Number.NaN;
   if (!Number.isFinite(until)) notes.tolerate('usableUntil');

@@ -46,8 +46,9 @@ export function readJwt(
     if (segments[2] === '') notes.tolerate('not signed');
     return { header, payload };
   }
-  // Who is less strict may take it for a JWT, and then holds it to what it says.
-  if (segmentObject(segments[1]?.replace(/=+$/, ''))) notes.tolerate('nearly a JWT');
+  // It may be taken for a JWT that is damaged, or, by who is less strict, for one that is not; then it is held to what it says.
+  if (segments.slice(0, 2).some((each) => segmentObject(each.replace(/=+$/, ''))))
+    notes.tolerate('nearly a JWT');
   return undefined;
 }
 
@@ -78,10 +79,33 @@ function judgeClaims(claims: JsonObject, asked: Asked, notes: Notes): void {
   judgeScopeClaim(scope, asked, notes);
   judgeScopeClaim(scp, asked, notes);
   if (!isLeft('subject', asked)) judgeSubject(claims, asked, notes);
-  if (!asked.actor || isLeft('actor', asked)) return;
-  if (!isObject(act)) notes.refuse('act');
-  else if (asked.actor.sub !== undefined && act.sub !== asked.actor.sub) notes.refuse('act is of another');
+  if (asked.actor && !isLeft('actor', asked)) judgeActClaim(act, asked.actor, notes);
+}
+
+/** RFC 8693 section 4.1. */
+function judgeActClaim(act: unknown, actor: NonNullable<Asked['actor']>, notes: Notes): void {
+  if (!isObject(act)) {
+    notes.refuse('act');
+    return;
+  }
+  if (actor.sub !== undefined && act.sub !== actor.sub) notes.refuse('act is of another');
   else if (typeof act.sub !== 'string') notes.tolerate('act without sub');
+  if (act.iss === undefined) return;
+  if (typeof act.iss !== 'string') notes.tolerate('iss of act');
+  else if (actor.iss !== undefined && act.iss !== actor.iss) notes.refuse('act is of another issuer');
+}
+
+/** RFC 8693 section 4.4: whom the subject token says that it may be used by. */
+export function judgeMayAct({ subject, actor }: Asked, notes: Notes): void {
+  const { may_act: mayAct } = subject;
+  if (mayAct === undefined || actor === undefined) return;
+  // Whose an opaque token is, only the STS knows.
+  if (actor.sub === undefined) {
+    notes.tolerate('may_act');
+    return;
+  }
+  const isNamed = isObject(mayAct) && mayAct.sub === actor.sub;
+  if (!isNamed || (mayAct.iss !== undefined && mayAct.iss !== actor.iss)) notes.refuse('may_act');
 }
 
 const isLeft = (check: string, { unchecked, provider }: Asked): boolean =>

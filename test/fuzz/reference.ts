@@ -16,9 +16,14 @@ export interface Asked {
   /** Tokens that were sent: one of them is no answer. */
   readonly sent: readonly string[];
   /** What the subject token says of the user; `exp` in seconds. */
-  readonly subject: { readonly sub?: string; readonly oid?: string; readonly exp?: number };
+  readonly subject: {
+    readonly sub?: string | undefined;
+    readonly oid?: string | undefined;
+    readonly exp?: number | undefined;
+    readonly may_act?: unknown;
+  };
   /** What the actor token says, where one was sent. */
-  readonly actor: { readonly sub?: string | undefined } | undefined;
+  readonly actor: { readonly sub?: string | undefined; readonly iss?: string | undefined } | undefined;
   /** In milliseconds. */
   readonly now: number;
   readonly provider: Provider;

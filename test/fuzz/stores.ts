@@ -54,6 +54,7 @@ const NEAR: Readonly<Record<string, readonly unknown[]>> = {
     null,
     [NOW + 1000],
   ],
+  expiresInMs: [0, 1, 300_000, -1, '300000', null, 1e300],
   refreshAt: [0, NOW, NOW + 1, null, 'never', 1e300, -1],
 };
 

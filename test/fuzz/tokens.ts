@@ -147,6 +147,9 @@ export const NEAR_CLAIMS: Readonly<Record<string, readonly unknown[]>> = {
     ...[
       { sub: 'agent-1' },
       { sub: 'agent-2' },
+      { sub: 'agent-1', iss: 'https://idp.example.com' },
+      { sub: 'agent-1', iss: 'https://other.example.com' },
+      { sub: 'agent-1', iss: 5 },
       { sub: 'agent-1', act: { sub: 'x' } },
       {},
       { sub: 5 },

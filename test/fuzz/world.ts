@@ -29,13 +29,16 @@ export function jwtOf(claims: object, header: object = { alg: 'ES256', typ: 'at+
 /** A token that is sent, and what it says. */
 export interface Party {
   readonly token: string;
-  readonly claims: { readonly sub?: string; readonly oid?: string; readonly exp?: number };
+  readonly claims: {
+    readonly iss?: string | undefined;
+    readonly sub?: string | undefined;
+    readonly oid?: string | undefined;
+    readonly exp?: number | undefined;
+    readonly may_act?: unknown;
+  };
 }
 
-const party = (claims: Party['claims'] & { readonly iss: string }): Party => ({
-  token: jwtOf(claims),
-  claims,
-});
+const party = (claims: Party['claims']): Party => ({ token: jwtOf(claims), claims });
 const opaque = (token: string): Party => ({ token, claims: {} });
 
 const IDP = 'https://idp.example.com';
@@ -45,6 +48,20 @@ export const SUBJECTS: readonly Party[] = [
   party({ iss: IDP, sub: 'älice "ünicode" 爱丽丝' }),
   opaque('fake-opaque-subject-token-0123456789'),
 ];
+/** They say who may act for them; only the broker looks at that. */
+export const DELEGATORS: readonly Party[] = [
+  { sub: 'agent-1' },
+  { sub: 'agent-1', iss: 'https://sts.example.com' },
+  ...[
+    { sub: 'agent-2' },
+    { sub: 'agent-1', iss: 'https://other.example.com' },
+    { iss: IDP },
+    {},
+    'agent-1',
+    null,
+    [{ sub: 'agent-1' }],
+  ],
+].map((mayAct) => party({ iss: IDP, sub: 'alice', exp: NOW_SECONDS + 900, may_act: mayAct }));
 export const ACTORS: readonly (Party | undefined)[] = [
   undefined,
   party({ iss: IDP, sub: 'agent-1', exp: NOW_SECONDS + 900 }),

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -483,6 +484,64 @@ test('two users at once through one fetch are never mixed up', async () => {
   await Promise.all(asked);
   for (const seen of server.requests) expect(`/mcp/${claimsOf(seen)?.sub}`).toBe(seen.path);
   expect(exchanged(sts)).toEqual(['alice calendar issued', 'bob calendar issued']);
+});
+
+describe('a job that waits in a queue until another user’s has ended', () => {
+  type Job = () => Promise<unknown>;
+
+  /** A queue of the usual kind: one job at a time, and whoever has finished starts the next. */
+  function createQueue(): (job: Job) => Promise<void> {
+    const waiting: (() => void)[] = [];
+    let busy = false;
+    return (job) =>
+      new Promise((resolve, reject) => {
+        const run = (): void => {
+          busy = true;
+          void job()
+            .then(() => resolve(), reject)
+            .finally(() => {
+              busy = false;
+              waiting.shift()?.();
+            });
+        };
+        if (busy) waiting.push(run);
+        else run();
+      });
+  }
+
+  /** Queues a job for Alice and one for Bob, and tells as whom each path was called. */
+  async function queued(jobOf: (who: Delegation, path: string) => Job, at: Recorder): Promise<string[]> {
+    const add = createQueue();
+    const bob = await begin({ sts, broker }, 'bob');
+    await Promise.all([
+      runAs(alice, () => add(jobOf(alice, 'alice'))),
+      runAs(bob, () => add(jobOf(bob, 'bob'))),
+    ]);
+    return at.requests.map((seen) => `${seen.path} as ${claimsOf(seen)?.sub}`);
+  }
+
+  const right = ['/mcp/alice as alice', '/mcp/bob as bob'];
+
+  test('is made as that other user unless something is done about it: what the docstring warns of', async () => {
+    const { server, fetch, url } = await connect();
+    const as = await queued((_who, path) => () => fetch(`${url}/${path}`), server);
+    expect(as).toEqual(['/mcp/alice as alice', '/mcp/bob as alice']);
+  });
+
+  test('is made as its own user when it was bound as it was queued', async () => {
+    const { server, fetch, url } = await connect();
+    const bound = (_who: Delegation, path: string): Job => AsyncResource.bind(() => fetch(`${url}/${path}`));
+    expect(await queued(bound, server)).toEqual(right);
+  });
+
+  test('is made as its own user when the delegation is named', async () => {
+    const { server, url } = await connect();
+    const named = (who: Delegation, path: string): Job => {
+      const fetch = createDelegatedFetch({ broker, url, target: 'calendar', delegation: () => who });
+      return () => fetch(`${url}/${path}`);
+    };
+    expect(await queued(named, server)).toEqual(right);
+  });
 });
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {

@@ -1,7 +1,7 @@
 // What a security review found, and beside it what the fixes must leave as it was.
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Broker, Delegation } from '../../src/index.ts';
-import { describeCallFailure } from '../../src/mcp/client.ts';
+import { describeCallFailure } from '../../src/mcp/call-failure.ts';
 import { createDelegatedFetch } from '../../src/mcp/delegated-fetch.ts';
 import { defineMcpServer, type McpServer } from '../../src/mcp/server.ts';
 import { createSessionPool, type SessionPool } from '../../src/mcp/session-pool.ts';

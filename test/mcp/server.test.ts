@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineMcpServer, type McpServerOptions } from '../../src/mcp/server.ts';
+import { failureOf } from '../support/failure.ts';
 
 const idOf = (options: Partial<McpServerOptions> = {}): string =>
   defineMcpServer({ url: 'https://mcp.example.com/mcp', target: 'calendar', ...options }).id;
@@ -22,4 +23,35 @@ it('is another server for another URL, target or header field', () => {
 it('is another server for each description with a fetch of its own, so that no session is shared', () => {
   const send = async (): Promise<Response> => new Response();
   expect(idOf({ fetch: send })).not.toBe(idOf({ fetch: send }));
+});
+
+it('keeps to its URL whatever is done to the one it shows', async () => {
+  const server = defineMcpServer({ url: 'https://mcp.example.com/one/mcp', target: 'calendar' });
+  const { id, url } = server;
+  url.pathname = '/';
+  server.url.host = 'elsewhere.example.net';
+  expect(server.url.href).toBe('https://mcp.example.com/one/mcp');
+  expect({ ...server }.url.href).toBe('https://mcp.example.com/one/mcp');
+  for (const other of ['https://mcp.example.com/two/mcp', 'https://elsewhere.example.net/one/mcp']) {
+    expect((await failureOf(() => server.assertPinned(other))).code).toBe('url_not_pinned');
+    expect((await failureOf(server.fetch(other, {}))).code).toBe('url_not_pinned');
+  }
+  expect(server.id).toBe(id);
+});
+
+it('keeps to the URL that it was given, though that object changes later', async () => {
+  const url = new URL('https://mcp.example.com/one/mcp');
+  const server = defineMcpServer({ url, target: 'calendar' });
+  url.pathname = '/';
+  expect((await failureOf(() => server.assertPinned('https://mcp.example.com/two'))).code).toBe(
+    'url_not_pinned',
+  );
+});
+
+it('lets nobody change the header fields that it gives away', () => {
+  const server = defineMcpServer({ url: 'https://a.example/', target: 'calendar', headers: { 'x-a': '1' } });
+  const given = server.headers() as [string, string][];
+  expect(() => given.push(['x-b', '2'])).toThrow(TypeError);
+  expect(() => Object.assign(given[0] as object, { 1: '2' })).toThrow(TypeError);
+  expect(server.headers()).toEqual([['x-a', '1']]);
 });

@@ -1,7 +1,7 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Broker, Delegation } from '../../src/index.ts';
-import { describeCallFailure } from '../../src/mcp/client.ts';
+import { describeCallFailure } from '../../src/mcp/call-failure.ts';
 import { defineMcpServer, type McpServer } from '../../src/mcp/server.ts';
 import { createSessionPool, type SessionPool, type SessionPoolOptions } from '../../src/mcp/session-pool.ts';
 import type { DevelopmentSts } from '../../src/sts/index.ts';

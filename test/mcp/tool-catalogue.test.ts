@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Broker, type Delegation, OnbehalfError } from '../../src/index.ts';
-import { describeCallFailure } from '../../src/mcp/client.ts';
+import { describeCallFailure } from '../../src/mcp/call-failure.ts';
 import { defineMcpServer, type McpServer } from '../../src/mcp/server.ts';
 import { createSessionPool, type SessionPool } from '../../src/mcp/session-pool.ts';
 import {
@@ -267,6 +267,39 @@ describe('discovery "delegated"', () => {
     const error = await failed(list({ discovery: 'delegated', delegation }));
     expect(describeCallFailure(server, error)).toMatchObject({ code: 'sts_error' });
     expect(witness.requests).toEqual([]);
+  });
+
+  test.each(['delegated', 'auto'] as const)(
+    'that is kept (%s) is not for a run that has ended, nor for one that nobody began',
+    async (discovery) => {
+      await start({ private: true });
+      const token = await subjectToken(sts, 'alice');
+      const [over, lasts] = [0, 1].map(() => broker.begin({ subjectToken: token })) as [
+        Delegation,
+        Delegation,
+      ];
+      expect(await list({ discovery, delegation: over })).toEqual(['whoami']);
+      broker.end(over);
+      const ended = await failure(list({ discovery, delegation: over }));
+      expect(ended.code).toBe('delegation_ended');
+      const elsewhere = await begin({ sts, broker: brokerFor(sts) }, 'alice');
+      for (const forged of [{ ...lasts }, { ...elsewhere, subject: lasts.subject }]) {
+        await expect(list({ discovery, delegation: forged })).rejects.toThrow();
+      }
+      expect(await list({ discovery, delegation: lasts })).toEqual(['whoami']);
+      expect(listings()).toEqual(['tools/list alice 200']);
+    },
+  );
+
+  test('that is kept is not for a subject token that has expired', async () => {
+    let now = Date.now();
+    broker = brokerFor(sts, { now: () => now });
+    await start({ private: true });
+    const delegation = broker.begin({ subjectToken: await subjectToken(sts, 'alice') });
+    expect(await list({ discovery: 'delegated', delegation })).toEqual(['whoami']);
+    now += 301_000;
+    expect((await failure(list({ discovery: 'delegated', delegation }))).code).toBe('subject_expired');
+    expect(listings()).toEqual(['tools/list alice 200']);
   });
 
   test('that two runs of one user share survives the end of the one that began it', async () => {

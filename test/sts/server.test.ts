@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { expect, test, vi } from 'vitest';
+import { decodeJwt } from 'jose';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createDevelopmentSts, type DevelopmentStsOptions } from '../../src/sts/index.ts';
 import { AGENT, basic, EXCHANGE, exchangeForm, post, postRaw, startSts } from './support.ts';
 
@@ -47,6 +48,31 @@ test('grants that are not there are refused', async () => {
   for (const grant_type of ['refresh_token', 'authorization_code', 'password']) {
     expect((await post(sts, { grant_type })).body).toMatchObject({ error: 'unsupported_grant_type' });
   }
+});
+
+test('an option that is undefined is as good as left out', async () => {
+  const options: Required<{ [Name in keyof DevelopmentStsOptions]: DevelopmentStsOptions[Name] }> = {
+    clients: [
+      { ...AGENT, jwks: undefined, scopes: undefined },
+      { clientId: 'public', authentication: 'none', clientSecret: undefined, audiences: [] },
+    ],
+    users: [{ sub: 'alice', name: undefined }],
+    host: undefined,
+    port: undefined,
+    dangerouslyAllowNonLoopback: undefined,
+    accessTokenTtl: undefined,
+    trustedIssuers: undefined,
+    onExchange: undefined,
+    onToken: undefined,
+  };
+  const sts = await createDevelopmentSts(options);
+  onTestFinished(() => sts.close());
+  sts.inject({ kind: 'wrong-audience', value: undefined, times: undefined, audience: undefined });
+  const more = { scope: undefined, expiresIn: undefined, claims: undefined };
+  const subject_token = await sts.mintSubjectToken({ sub: 'alice', audience: AGENT.clientId, ...more });
+  const { status, body } = await post(sts, { ...(await exchangeForm(sts)), subject_token });
+  expect(status).toBe(200);
+  expect(decodeJwt(String(body.access_token)).aud).toBe('wrong-audience');
 });
 
 test('a body that is too long is refused and does not stop the server', async () => {

@@ -146,9 +146,8 @@ test.each<[string, AuditSink, string]>([
   const { telemetry, observer, series } = await startTelemetry({ audit });
   const run = async () => {
     observer.exchange?.(ISSUED);
-    return 'token';
   };
-  expect(await observer.trace?.('exchange', START, run)).toBe('token');
+  await observer.trace?.('exchange', START, run);
   observer.exchange?.(FAILED);
   await new Promise((resolve) => setImmediate(resolve));
   expect(telemetry.auditFailures).toBe(2);
@@ -159,8 +158,7 @@ test('nobody waits for a sink', async () => {
   const { telemetry, observer } = await startTelemetry({ audit: () => new Promise(() => {}) });
   const run = async () => {
     observer.exchange?.(ISSUED);
-    return 'token';
   };
-  expect(await observer.trace?.('exchange', START, run)).toBe('token');
+  await observer.trace?.('exchange', START, run);
   expect(telemetry.auditFailures).toBe(0);
 });

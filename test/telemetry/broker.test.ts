@@ -106,12 +106,16 @@ test('an exchange that its caller gives up is aborted', async () => {
 });
 
 test('a breaker that opens shows, under the server that the exchanges are counted for', async () => {
-  const { broker, run, sts, series } = await startObserved(
+  const { broker, sts, series } = await startObserved(
     { refusalTtlMs: 0 },
     { breaker: { failures: 2, openMs: 60_000 } },
   );
   sts.handle((_request, response) => json(response, {}, { status: 503 }));
-  for (let i = 0; i < 3; i++) await failureOf(broker.token(run, 'calendar'));
+  // One user's failures alone would not open it.
+  for (const user of ['alice', 'bob', 'carol']) {
+    const run = broker.begin({ subjectToken: subjectJwt(user) });
+    await failureOf(broker.token(run, 'calendar'));
+  }
   const server = { 'server.address': '127.0.0.1', 'server.port': Number(sts.host.split(':')[1]) };
   expect(await series('onbehalf.breaker.status')).toEqual([
     [{ ...server, 'onbehalf.breaker.state': 'closed' }, 0],
@@ -132,6 +136,47 @@ test('a shared store that fails shows as down, and the exchange is made without 
     [{ 'onbehalf.store.state': 'down' }, 1],
   ]);
   expect(records).toMatchObject([{ outcome: 'issued' }]);
+});
+
+test('a shared store that works shows as up from the start where the broker is watched, and as down when it fails', async () => {
+  const values = new Map<string, string>();
+  let fails = false;
+  const answer = async <T>(value: T): Promise<T> => {
+    if (fails) throw new Error('no store');
+    return value;
+  };
+  const store: SharedStore = {
+    get: (key) => answer(values.get(key)),
+    set: (key, value) => answer(void values.set(key, value)),
+    delete: (key) => answer(void values.delete(key)),
+    lease: () => answer({ release: async () => {} }),
+  };
+  const { telemetry, broker, run, series } = await startObserved({ store, retention: 'subject' });
+  const state = async () =>
+    (await series('onbehalf.store.status')).map(([attributes, value]) => [
+      attributes['onbehalf.store.state'],
+      value,
+    ]);
+  expect(await state()).toEqual([]);
+  telemetry.watch(broker);
+  await broker.token(run, 'calendar');
+  expect(await state()).toEqual([
+    ['up', 1],
+    ['down', 0],
+  ]);
+  fails = true;
+  await broker.token(run, 'mail');
+  expect(await state()).toEqual([
+    ['up', 0],
+    ['down', 1],
+  ]);
+});
+
+test('a broker without a store shows no state of one', async () => {
+  const { telemetry, broker, run, series } = await startObserved();
+  telemetry.watch(broker);
+  await broker.token(run, 'calendar');
+  expect(await series('onbehalf.store.status')).toEqual([]);
 });
 
 test('a broker that is watched tells what it keeps', async () => {

@@ -8,6 +8,7 @@ const LOOK_UPS = 'onbehalf.token.lookups';
 const BREAKER = 'onbehalf.breaker.status';
 const STORE = 'onbehalf.store.status';
 const SIZE = 'onbehalf.pool.size';
+const STATS = { entries: 5, delegations: 2, exchanges: 0, failures: 0, hits: 0, joined: 0 };
 
 const STS = { 'server.address': 'sts.example.com', 'server.port': 443 };
 const EXCHANGE = {
@@ -168,6 +169,32 @@ test('the state of the shared store is not told until something is known of it',
   expect(Object.fromEntries(await states())).toEqual({ up: 1, down: 0 });
 });
 
+test('of brokers that are watched the store is down if it is for one of them, and no state is left when that is stopped', async () => {
+  const { telemetry, observer, series } = await startTelemetry();
+  const states = async () =>
+    Object.fromEntries(
+      (await series(STORE)).map(([attributes, value]) => [attributes['onbehalf.store.state'], value]),
+    );
+  const watch = (store: string) => telemetry.watch({ stats: () => ({ ...STATS, store }) as never });
+  const unreadable = telemetry.watch({
+    stats: () => {
+      throw new Error('closed');
+    },
+  });
+  const stopNone = watch('none');
+  expect(await states()).toEqual({});
+  const stopUp = watch('up');
+  expect(await states()).toEqual({ up: 1, down: 0 });
+  const stopDown = watch('down');
+  expect(await states()).toEqual({ up: 0, down: 1 });
+  stopDown();
+  expect(await states()).toEqual({ up: 1, down: 0 });
+  for (const stop of [stopUp, stopNone, unreadable]) stop();
+  expect(await states()).toEqual({ up: 0, down: 0 });
+  observer.store?.({ state: 'down' });
+  expect(await states()).toEqual({ up: 0, down: 1 });
+});
+
 test('sizes of one name are added up, those that cannot be read are left out, and each can be stopped', async () => {
   const { telemetry, series } = await startTelemetry();
   const sizes = async () =>
@@ -188,8 +215,7 @@ test('sizes of one name are added up, those that cannot be read are left out, an
 
 test('a broker that is watched tells how much it keeps, and nothing is kept when that is stopped', async () => {
   const { telemetry, series } = await startTelemetry();
-  const stats = { entries: 5, delegations: 2, exchanges: 0, failures: 0, hits: 0, joined: 0 };
-  const stop = telemetry.watch({ stats: () => stats as never });
+  const stop = telemetry.watch({ stats: () => STATS as never });
   const sizes = async () =>
     (await series(SIZE)).map(([attributes, value]) => [...Object.values(attributes), value]);
   expect(await sizes()).toEqual([

@@ -29,12 +29,10 @@ async function asCaller(work: () => Promise<unknown>) {
 test("an exchange is a client span in the caller's trace, and what is requested in it is its child", async () => {
   const { observer, span } = await startTelemetry();
   const caller = await asCaller(async () => {
-    const result = await observer.trace?.('exchange', START, async () => {
+    await observer.trace?.('exchange', START, async () => {
       await Promise.resolve();
       trace.getTracer('fetch').startSpan('POST').end();
-      return 'the result';
     });
-    expect(result).toBe('the result');
   });
   const exchange = span(EXCHANGE);
   expect(exchange.kind).toBe(SpanKind.CLIENT);
@@ -48,7 +46,7 @@ test("an exchange is a client span in the caller's trace, and what is requested 
 
 test('the span of an exchange has ended when its caller hears of the outcome', async () => {
   const { observer, spans } = await startTelemetry();
-  await observer.trace?.('exchange', START, async () => 'token');
+  await observer.trace?.('exchange', START, async () => {});
   expect(spans()).toHaveLength(1);
 });
 
@@ -167,8 +165,11 @@ test('exchanges under way are remembered up to a bound: the oldest is forgotten 
 
 test('without an SDK the run just runs', async () => {
   const { observer } = await createTelemetry();
-  expect(await observer.trace?.('exchange', START, async () => 'token')).toBe('token');
-  expect(await observer.trace?.('join', START, async () => 'token')).toBe('token');
+  const ran: string[] = [];
+  for (const kind of ['exchange', 'join'] as const) {
+    await observer.trace?.(kind, START, async () => void ran.push(kind));
+  }
+  expect(ran).toEqual(['exchange', 'join']);
 });
 
 test.each(['onStart', 'onEnd'] as const)(
@@ -188,9 +189,8 @@ test.each(['onStart', 'onEnd'] as const)(
     let runs = 0;
     const run = async () => {
       runs += 1;
-      return 'token';
     };
-    expect(await observer.trace?.('exchange', START, run)).toBe('token');
+    await observer.trace?.('exchange', START, run);
     expect(runs).toBe(1);
     const error = new OnbehalfError('sts_timeout', 'too late', { failure: 'unavailable' });
     expect(await thrownBy(() => observer.trace?.('exchange', START, () => Promise.reject(error)))).toBe(
@@ -204,9 +204,10 @@ test('what the caller keeps in its context is there in the run, also in that of 
   const key = Symbol('tenant');
   await context.with(context.active().setValue(key, 'acme'), async () => {
     for (const reason of ['demand', 'refresh'] as const) {
-      const seen = await observer.trace?.('exchange', { ...START, reason }, async () =>
-        context.active().getValue(key),
-      );
+      let seen: unknown;
+      await observer.trace?.('exchange', { ...START, reason }, async () => {
+        seen = context.active().getValue(key);
+      });
       expect(seen).toBe('acme');
     }
   });

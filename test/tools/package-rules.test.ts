@@ -55,6 +55,17 @@ it('keeps to the size', () => {
   expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 200000')]);
 });
 
+it.each(['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare'])(
+  'refuses a script %s, which npm runs, or warns of, where the package is installed',
+  (name) => {
+    const tarball = { size: 1, files: DOCUMENTS.map((path) => ({ path })) };
+    expect(checkContents(tarball, { scripts: { prepack: 'npm run build', test: 'true' } }, root)).toEqual([]);
+    expect(checkContents(tarball, { scripts: { [name]: 'npm run build' } }, root)).toEqual([
+      `package.json has a script ${name}, which is for installing: use prepack`,
+    ]);
+  },
+);
+
 it('keeps to three runtime dependencies', () => {
   expect(check(DOCUMENTS, 1, { a: '1', b: '1', c: '1' })).toEqual([]);
   expect(check(DOCUMENTS, 1, { a: '1', b: '1', c: '1', d: '1' })).toEqual([

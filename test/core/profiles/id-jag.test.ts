@@ -99,7 +99,7 @@ describe('the first step', () => {
     server.handle((_request, response) =>
       json(response, { issuer: server.origin, token_endpoint: `${server.origin}/token` }),
     );
-    const metadataUrl = `${server.origin}/metadata`;
+    const metadataUrl = `${server.origin}/.well-known/openid-configuration`;
     const discovered = createTokenService({ metadataUrl, clientId: 'agent' });
     const target = targetOf({ authorizationServer: discovered });
     expect((await failureOf(() => identityAssertionTarget(target))).code).toBe('exchange_unsupported');
