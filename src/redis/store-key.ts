@@ -39,7 +39,8 @@ function checkKey(entry: unknown, index: number): CheckedKey {
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(id)) {
     throw new TypeError(`"id" of ${at} must be 1 to 32 letters, digits, "_" or "-"`);
   }
-  const bytes = typeof key === 'string' ? decode(key) : key;
+  // A file ends with a line break.
+  const bytes = typeof key === 'string' ? decode(key.replace(/[\r\n]+$/, '')) : key;
   if (!(bytes instanceof Uint8Array) || bytes.length !== LENGTH) {
     throw new TypeError(`"key" of ${at} must be ${LENGTH} bytes: a Uint8Array, or base64, base64url or hex`);
   }

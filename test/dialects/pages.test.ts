@@ -33,8 +33,10 @@ function examplesOf(name: string): Example[] {
   const names = { createTokenService, ...presets };
   return [...page(name).matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => {
     const imports = [...code.matchAll(/^import \{ (.*) \} from 'onbehalf(?:\/dialects)?';\n/gm)];
-    const given = imports.flatMap(([, imported = '']) => imported.split(', ')) as (keyof typeof names)[];
-    const body = code.replaceAll(/^import .*\n/gm, '');
+    const given = imports
+      .flatMap(([, imported = '']) => imported.split(', '))
+      .filter((name) => !name.startsWith('type ')) as (keyof typeof names)[];
+    const body = code.replaceAll(/^import .*\n/gm, '').replace('const target: Target =', 'const target =');
     const result = `return { tokenService, target, subjectTokenType: typeof subjectTokenType === 'string' ? subjectTokenType : undefined };`;
     return new Function(...given, `'use strict';\n${body}\n${result}`)(...given.map((one) => names[one]));
   });

@@ -23,6 +23,7 @@ test.each([
   ['base64', base64],
   ['base64 without padding', base64.replace('=', '')],
   ['base64url', bytes.toString('base64url')],
+  ['base64 from a file', `${base64}\n`],
   ['hex', bytes.toString('hex')],
   ['hex in capitals', bytes.toString('hex').toUpperCase()],
 ])('a key is taken as %s', (_form, key) => {
@@ -38,7 +39,7 @@ test.each([
   ['too much base64', randomBytes(33).toString('base64')],
   ['too little hex', randomBytes(31).toString('hex')],
   ['base64 of two alphabets', `-/${'A'.repeat(41)}`],
-  ['a line break at the end', `${base64}\n`],
+  ['a line break in it', `${base64.slice(0, 9)}\n${base64.slice(9)}`],
   ['32 letters', 'correct-horse-battery-staple-32!'],
   ['words of another width', new Uint32Array(32)],
   ['a list of numbers', Array.from(bytes)],
