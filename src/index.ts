@@ -40,7 +40,8 @@ export {
   resolveTarget,
   type Target,
 } from './core/target.ts';
-export { createTokenService, type TokenServiceOptions } from './core/token-service.ts';
+export { createTokenService } from './core/token-service.ts';
 export type { TokenService } from './core/token-service-handle.ts';
+export type { TokenServiceOptions } from './core/token-service-options.ts';
 export { type SecurityToken, securityToken, TOKEN_TYPE } from './core/token-types.ts';
 export { type Expectation, verifyIssuedToken } from './core/verify.ts';

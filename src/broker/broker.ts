@@ -5,14 +5,13 @@ import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { assertNotExpired, checkSubject } from '../core/subject.ts';
 import { type ResolvedTarget, resolveTarget } from '../core/target.ts';
-import { assertTokenService, watchBreaker } from '../core/token-service.ts';
-import type { TokenService } from '../core/token-service-handle.ts';
 import { securityToken, TOKEN_TYPE } from '../core/token-types.ts';
 import { createActorCache } from './actor-cache.ts';
+import { createBreakerWatch } from './breaker-watch.ts';
+import { checkBrokerOptions } from './broker-options.ts';
 import { createCarefulStore } from './careful-store.ts';
 import { createRunGroups, type Delegation, type DelegationRecord } from './delegation.ts';
 import { createKeyring } from './key.ts';
-import { type BreakerEvent, checkObserver } from './observer.ts';
 import { onlook } from './onlook.ts';
 import { createReplicas } from './replicas.ts';
 import { createTokenKeys } from './token-key.ts';
@@ -30,7 +29,7 @@ const LEASE_MS = 5_000;
  * @throws TypeError when an option is not of its form
  */
 export function createBroker(given: BrokerOptions): Broker {
-  assertOptions(given);
+  checkBrokerOptions(given);
   const options = { ...given };
   const { tokenService, retention = 'run', now = Date.now, deadlineMs = 30_000, observer } = options;
   const keyring = createKeyring();
@@ -235,60 +234,4 @@ export function createBroker(given: BrokerOptions): Broker {
     const id = randomUUID();
     return { id, keyPart: id };
   }
-}
-
-function assertOptions(options: BrokerOptions): void {
-  checkOptions(options, 'createBroker()', {
-    tokenService: 'object',
-    actor: 'function?',
-    retention: ['run', 'subject'],
-    maxTtlMs: 'positive?',
-    marginMs: 'natural?',
-    unknownTtlMs: 'positive?',
-    maxRunMs: 'positive?',
-    maxEntries: 'positive?',
-    maxRuns: 'positive?',
-    allowOpaqueSubject: 'boolean?',
-    tenant: 'string?',
-    generation: 'string?',
-    deadlineMs: 'positive?',
-    refusalTtlMs: 'natural?',
-    refreshAhead: 'boolean?',
-    store: 'object?',
-    storeTimeoutMs: 'positive?',
-    observer: 'object?',
-    now: 'function?',
-  });
-  assertTokenService(options.tokenService);
-  const { observer = {}, store } = options;
-  checkObserver(observer);
-  for (const method of ['get', 'set', 'delete', 'lease'] as const) {
-    if (store && typeof store[method] !== 'function')
-      throw new TypeError(`"store" has no method "${method}"; see createRedisStore()`);
-  }
-  // Under `run` retention no other run may meet a token, let alone another process.
-  if (options.store && options.retention !== 'subject') {
-    throw new TypeError('"store" needs "retention" to be "subject": under "run" nothing is shared');
-  }
-}
-
-/** Watches breakers, each once, for as long as it is there. */
-function createBreakerWatch(listener: ((event: BreakerEvent) => void) | undefined): {
-  add(service: TokenService): void;
-  stop(): void;
-} {
-  const watched = new WeakSet<TokenService>();
-  let stopped = false;
-  return {
-    add(service) {
-      if (!listener || watched.has(service)) return;
-      watched.add(service);
-      watchBreaker(service, (state, sts) => {
-        if (!stopped) onlook(listener, { state, sts });
-      });
-    },
-    stop() {
-      stopped = true;
-    },
-  };
 }

@@ -10,13 +10,19 @@ import { checkOptions } from './options.ts';
 
 /** When requests to an STS are stopped for a while, so that one that is down is not asked by everybody. */
 export interface BreakerOptions {
-  /** Failures in a row after which it opens: no answer, or 5xx, of these one for each subject token. Default: 5. */
+  /**
+   * Failures in a row after which it opens: no answer, or 5xx. Those that may be about one token (timeouts, 500) count once
+   * for each subject token. Default: 5.
+   */
   readonly failures?: number | undefined;
   /** How long it stays open before one request is let through, in milliseconds. Default: 10,000. */
   readonly openMs?: number | undefined;
 }
 
 const LONGEST_STREAK = 1_000;
+
+/** Bad gateway, service unavailable: said of the server, not of a request. */
+const AWAY: ReadonlySet<number> = new Set([502, 503]);
 
 /** `open`: nothing is sent; `half_open`: one request is under way, to see. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
@@ -113,8 +119,8 @@ export function createBreaker(options: BreakerOptions, sts: string): Breaker {
 }
 
 /**
- * The failures in a row. One whose token makes the STS fail, again and again, must not close it to everybody: 5xx and
- * timeouts count once for each whom they were for. That nothing could be reached is nobody's doing, so it always counts.
+ * The failures in a row. One whose token makes the STS fail or hang, again and again, must not close it to everybody: what
+ * may be about a token counts once for each whom it was for. That nobody is there is nobody's doing, so it always counts.
  */
 function createStreak() {
   const whom = new Set<string | symbol>();
@@ -136,7 +142,7 @@ function createStreak() {
     async watch(send: () => Promise<Response>, who: string | undefined): Promise<Response> {
       try {
         const answer = await send();
-        if (answer.status >= 500) note(answer, who);
+        if (answer.status >= 500) note(answer, AWAY.has(answer.status) ? undefined : who);
         return answer;
       } catch (error) {
         if (isUnreachable(error)) note(error, error.code === 'sts_unreachable' ? undefined : who);

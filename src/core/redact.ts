@@ -78,10 +78,12 @@ function fromCode(digits: string, base: number): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : '';
 }
 
-/** A value as it is, and as it reads in a URL and in a form. */
+/** A value as it is, as it reads in a URL and in a form, and in base64, of which the end depends on what follows. */
 function spellings(value: string): readonly string[] {
   // Through bytes: half a surrogate pair cannot be encoded, and must not break the error that is being made.
-  return [value, encodeURIComponent(Buffer.from(value).toString()), formEncoded(value)];
+  const bytes = Buffer.from(value);
+  const base64 = [bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')];
+  return [value, encodeURIComponent(bytes.toString()), formEncoded(value), ...base64];
 }
 
 /** A value as it reads in `application/x-www-form-urlencoded`. */

@@ -41,7 +41,7 @@ export function securityToken(
  * Adds a property that holds a secret: readable, but no printer or serialiser meets it. It is not enumerable, and a
  * getter, so that `util.inspect` does not show it with `showHidden` either.
  */
-export function hideToken<T extends object, K extends string>(
+function hideToken<T extends object, K extends string>(
   object: T,
   name: K,
   value: string,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { BreakerState } from '../../src/core/breaker.ts';
 import { OnbehalfError } from '../../src/core/errors.ts';
-import { createTokenService, type TokenServiceOptions, watchBreaker } from '../../src/core/token-service.ts';
+import { createTokenService, watchBreaker } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { failureOf, thrownBy } from '../support/failure.ts';
 import { expectNoLeak } from '../support/leaks.ts';
 import { always, type Handler, never } from '../support/loopback.ts';

@@ -6,7 +6,8 @@ import { type ClientAuth, createClientAuthentication } from '../../src/core/clie
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import type { IssuedToken } from '../../src/core/issued-token.ts';
 import { resolveTarget } from '../../src/core/target.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { securityToken, TOKEN_TYPE } from '../../src/core/token-types.ts';
 import type { DevelopmentClient, DevelopmentSts } from '../../src/sts/index.ts';
 import { createAuthority, trusting } from '../support/certificates.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { discoverMetadata, type MetadataOptions } from '../../src/core/metadata.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { failureOf } from '../support/failure.ts';
 import { always, type Handler, json, type Loopback, never, startLoopback } from '../support/loopback.ts';
 import { serviceOf, startSts } from '../support/sts.ts';

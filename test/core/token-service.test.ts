@@ -7,10 +7,10 @@ import {
   createTokenService,
   dialectOf,
   processTokenResponse,
-  type TokenServiceOptions,
   tokenRequest,
 } from '../../src/core/token-service.ts';
 import type { TokenService } from '../../src/core/token-service-handle.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { TOKEN_TYPE } from '../../src/core/token-types.ts';
 import { failureOf, thrownBy } from '../support/failure.ts';
 import { fakeJwt } from '../support/jwt.ts';

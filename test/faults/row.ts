@@ -2,8 +2,8 @@ import type { Delegation } from '../../src/broker/delegation.ts';
 import type { Broker, BrokerOptions } from '../../src/broker/types.ts';
 import type { OnbehalfError } from '../../src/core/errors.ts';
 import type { Target } from '../../src/core/target.ts';
-import type { TokenServiceOptions } from '../../src/core/token-service.ts';
 import type { TokenService } from '../../src/core/token-service-handle.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import type { Handler } from '../support/loopback.ts';
 import type { Places } from './places.ts';
 

@@ -1,4 +1,4 @@
-import type { TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { fakeJwt, seconds } from '../support/jwt.ts';
 import type { Places } from './places.ts';
 

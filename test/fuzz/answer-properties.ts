@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import type { IssuedToken } from '../../src/core/issued-token.ts';
 import { resolveTarget } from '../../src/core/target.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { verifyIssuedToken } from '../../src/core/verify.ts';
 import { type AnswerBend, answerBend, bentAnswer, responseOf } from './answers.ts';
@@ -104,7 +105,7 @@ export const answerProperties: readonly Property[] = [
   property(
     'an answer of an STS becomes a token that the reference accepts, or an error of ours that tells nothing',
     {
-      cases: 40_000,
+      cases: 30_000,
       arbitrary: fc.record({ exchange: anyExchange, clientAuth }),
       outcomes: ['accepted', 'tolerated', 'refused'],
       check: ({ exchange, clientAuth }) => checkExchange(exchange, asked(exchange), { clientAuth }),
@@ -113,7 +114,7 @@ export const answerProperties: readonly Property[] = [
   property(
     'an answer of a provider that departs from the RFC becomes a token only as the provider documents',
     {
-      cases: 20_000,
+      cases: 12_000,
       arbitrary: providerCase,
       outcomes: ['accepted', 'tolerated', 'refused'],
       check({ provider: { dialect, facts }, ...exchange }) {

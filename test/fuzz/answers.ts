@@ -42,7 +42,7 @@ const BODIES = {
 } as const satisfies Readonly<Record<string, (text: string) => Buffer>>;
 
 /** For each member, values that are nearly right for some of the requests that are made. */
-export const NEAR_MEMBERS: Readonly<Record<string, readonly unknown[]>> = {
+const NEAR_MEMBERS: Readonly<Record<string, readonly unknown[]>> = {
   access_token: [
     ...[
       '',

@@ -167,7 +167,7 @@ export const brokerProperties: readonly Property[] = [
   property(
     'the broker gives out only what the reference accepts, not beyond its end, and tells nobody a token',
     {
-      cases: 15_000,
+      cases: 10_000,
       arbitrary: request,
       outcomes: ['accepted', 'tolerated', 'refused'],
       check: checkRequest,

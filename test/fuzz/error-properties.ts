@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { exchangeRequest, processExchangeResponse } from '../../src/core/exchange.ts';
 import { resolveTarget } from '../../src/core/target.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { answerBend, answerOf, responseOf, type Wrapping } from './answers.ts';
 import { CLIENT_SECRETS, settled } from './leaks.ts';
@@ -160,7 +161,7 @@ async function checkError(given: {
 
 export const errorProperties: readonly Property[] = [
   property('whatever an STS says in an error answer, nothing that was sent is repeated', {
-    cases: 20_000,
+    cases: 12_000,
     arbitrary: fc
       .oneof(
         fc.constantFrom(...CLIENT_AUTHS).map(([clientAuth, secrets]) => ({

@@ -113,7 +113,7 @@ function checkRetryAfter(field: string): Outcome {
   const read = retryAfterMs(headers);
   const { verdict, value } = judgeRetryAfter(headers.get('retry-after') ?? '', now);
   if (read !== undefined && !(Number.isFinite(read) && read >= 0)) throw new Error(`read as ${read}`);
-  if (verdict === 'valid' && !(Math.abs((read ?? Number.NaN) - (value ?? Number.NaN)) < 10_000)) {
+  if (verdict === 'valid' && !(Math.abs((read ?? Number.NaN) - (value ?? Number.NaN)) < 6_000)) {
     throw new Error(`read as ${read}, not ${value}`);
   }
   return read === undefined ? 'not understood' : 'read';
@@ -121,13 +121,13 @@ function checkRetryAfter(field: string): Outcome {
 
 export const inputProperties: readonly Property[] = [
   property('a target is sent as it is written, or refused by a TypeError that says why', {
-    cases: 10_000,
+    cases: 6_000,
     arbitrary: targetLike,
     outcomes: ['sent', 'refused'],
     check: checkTarget,
   }),
   property('a run begins for a subject token that the reference accepts, and for no other', {
-    cases: 10_000,
+    cases: 6_000,
     arbitrary: fc.record({
       token: subjectToken,
       type: fc.option(fc.string({ unit: 'binary', minLength: 1 }), { nil: undefined }),
@@ -138,13 +138,13 @@ export const inputProperties: readonly Property[] = [
     check: checkBegin,
   }),
   property('of an Authorization header field the one token is read, or nothing', {
-    cases: 10_000,
+    cases: 6_000,
     arbitrary: authorization,
     outcomes: ['read', 'refused'],
     check: checkAuthorization,
   }),
   property('Retry-After is a time from now on, or nothing', {
-    cases: 10_000,
+    cases: 6_000,
     arbitrary: retryAfter,
     outcomes: ['read', 'not understood'],
     check: checkRetryAfter,

@@ -49,7 +49,7 @@ const ODD = [
 const LARGE = [nested('[', ']', 20_000), nested('[', ']', 200), `"${'a'.repeat(70_000)}"`];
 
 /** Any JSON value, as text. */
-export const anyJson: fc.Arbitrary<string> = fc.oneof(
+const anyJson: fc.Arbitrary<string> = fc.oneof(
   { arbitrary: fc.constantFrom(...ODD), weight: 60 },
   {
     arbitrary: fc.jsonValue({ maxDepth: 2, depthSize: 'small' }).map((value) => JSON.stringify(value)),

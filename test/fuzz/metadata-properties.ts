@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { exchangeRequest } from '../../src/core/exchange.ts';
 import { resolveTarget } from '../../src/core/target.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { securityToken } from '../../src/core/token-types.ts';
 import { answerOf, RIGHT, responseOf } from './answers.ts';
 import { type Discovery, type DocumentBend, discovery, documentOf } from './documents.ts';
@@ -95,13 +96,13 @@ async function checkHost({ host, tokenEndpoint }: { host: string; tokenEndpoint:
 
 export const metadataProperties: readonly Property[] = [
   property('whatever metadata says, the subject token goes to the STS that was configured or nowhere', {
-    cases: 20_000,
+    cases: 12_000,
     arbitrary: discovery,
     outcomes: ['found', 'refused'],
     check: checkDiscovery,
   }),
   property('whatever host is configured, the subject token goes to that very host or nowhere', {
-    cases: 10_000,
+    cases: 6_000,
     arbitrary: fc.record({
       host: hostLike,
       tokenEndpoint: fc.constantFrom('https://sts.example.com:8443/token', 'http://127.0.0.1/token'),

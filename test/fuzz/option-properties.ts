@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { BrokerOptions } from '../../src/broker/types.ts';
 import { isOnbehalfError } from '../../src/core/errors.ts';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../src/redis/index.ts';
 import { createFakeRedis } from '../redis/fake-client.ts';
 import { assertOurs } from './leaks.ts';
@@ -149,15 +150,15 @@ const outcomes = ['made', 'refused'];
 
 export const optionProperties: readonly Property[] = [
   property('a token service is made, or a TypeError says which option is wrong', {
-    ...{ cases: 10_000, arbitrary: serviceOptions, outcomes },
+    ...{ cases: 5_000, arbitrary: serviceOptions, outcomes },
     check: (options) => made(() => createTokenService(options as TokenServiceOptions)),
   }),
   property('a broker is made, or a TypeError says which option is wrong', {
-    ...{ cases: 10_000, arbitrary: brokerOptions, outcomes },
+    ...{ cases: 5_000, arbitrary: brokerOptions, outcomes },
     check: (options) => made(() => createBroker(options as BrokerOptions)),
   }),
   property('a store in Redis is made, or a TypeError says which option is wrong', {
-    ...{ cases: 10_000, arbitrary: storeOptions, outcomes },
+    ...{ cases: 5_000, arbitrary: storeOptions, outcomes },
     check: (options) => made(() => createRedisStore(options as RedisStoreOptions)),
   }),
 ];

@@ -156,7 +156,7 @@ async function checkPlanted({ other, change }: { other: Asking; change: Tamperin
 
 export const sealProperties: readonly Property[] = [
   property('a sealed value opens for its name, with its key and until its end, and nothing else opens', {
-    cases: 20_000,
+    cases: 10_000,
     arbitrary: fc.record({
       boxes: fc.tuple(box, box),
       change: tampering,
@@ -167,7 +167,7 @@ export const sealProperties: readonly Property[] = [
     check: checkOpening,
   }),
   property('what somebody puts into Redis is taken only if it was sealed for that very request', {
-    cases: 8_000,
+    cases: 6_000,
     arbitrary: fc.record({ other: fc.constantFrom(...OTHERS), change: tampering }),
     outcomes: ['shared', 'made anew'],
     check: checkPlanted,

@@ -91,7 +91,7 @@ export const storedProperties: readonly Property[] = [
   property(
     'of what a shared store gives, only that is taken which the reference accepts; for the rest, there is an exchange',
     {
-      cases: 15_000,
+      cases: 10_000,
       arbitrary: fc.record({
         wish,
         subject: fc.constantFrom(...SUBJECTS),

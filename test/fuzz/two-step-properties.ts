@@ -130,7 +130,7 @@ async function checkTwoSteps(given: TwoSteps): Promise<Outcome> {
 
 export const twoStepProperties: readonly Property[] = [
   property('of two steps, the second is made only with what the reference accepts of the first', {
-    cases: 8_000,
+    cases: 6_000,
     arbitrary: fc.record({
       subject: fc.constantFrom(...SUBJECTS),
       scope: fc.constantFrom(undefined, 'read', 'read write'),

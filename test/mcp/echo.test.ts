@@ -225,6 +225,19 @@ describe('an answer of the protocol that repeats the token', () => {
   });
 });
 
+test.each([
+  ['pool', 'tools/call', { content: 'none' }],
+  ['catalogue', 'tools/list', { tools: 'none' }],
+] as const)(
+  'a result that is not of its form leaves the %s as an error of this package',
+  async (by, method, bad) => {
+    const at = await stage({ [method]: message(() => ({ result: bad })) });
+    const anonymous = { discovery: 'anonymous', delegation: undefined } as const;
+    const error = await thrownBy(by === 'pool' ? at.tool() : at.list(anonymous));
+    expect(error).toMatchObject({ name: 'OnbehalfError', code: 'server_failed', retryable: false });
+  },
+);
+
 test('what the caller’s own code throws comes out as it is', async () => {
   const at = await stage({});
   const own = new Error('of the caller');

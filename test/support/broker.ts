@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { Delegation } from '../../src/broker/delegation.ts';
 import type { Broker, BrokerOptions } from '../../src/broker/types.ts';
-import type { TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import type { DevelopmentSts, DevelopmentStsOptions } from '../../src/sts/index.ts';
 import { AGENT, type Bend, type PlainSts, serviceOf, startPlainSts, startSts } from './sts.ts';
 

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
-import { createTokenService, type TokenServiceOptions } from '../../src/core/token-service.ts';
+import { createTokenService } from '../../src/core/token-service.ts';
 import type { TokenService } from '../../src/core/token-service-handle.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import { TOKEN_TYPE } from '../../src/core/token-types.ts';
 import {
   createDevelopmentSts,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createBroker } from '../../src/broker/broker.ts';
 import type { SharedStore } from '../../src/broker/shared-store.ts';
 import type { BrokerOptions } from '../../src/broker/types.ts';
-import type { TokenServiceOptions } from '../../src/core/token-service.ts';
+import type { TokenServiceOptions } from '../../src/core/token-service-options.ts';
 import type { AuditRecord } from '../../src/telemetry/index.ts';
 import { closedAtEnd } from '../support/broker.ts';
 import { createClock } from '../support/clock.ts';
