@@ -32,8 +32,8 @@ export function toolError(server: McpServer, error: unknown): ToolError | undefi
     const message = `the call to ${server.name} failed`;
     return {
       error: {
-        code: 'server_unreachable',
-        failure: 'misconfigured',
+        code: 'server_failed',
+        failure: 'unavailable',
         server: server.name,
         message,
         retryable: false,

@@ -53,6 +53,36 @@ describe('with an actor', () => {
     expect(acts.at(-1)).toEqual({ sub: 'robot' });
   });
 
+  test('that becomes another one on the way leaves nothing of it to those who share a store', async () => {
+    let sub = 'agent';
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const memory = createMemorySharedStore();
+    const lease: typeof memory.lease = async (key, ttlMs) => {
+      const act = meanwhile;
+      meanwhile = undefined;
+      await act?.();
+      return memory.lease(key, ttlMs);
+    };
+    const world: World = await startWorld({
+      actor: () => acting(sub, world.clock),
+      ...{ store: { ...memory, lease }, storeTimeoutMs: 10_000, refreshAhead: false },
+    });
+    const { broker, target, clock, as } = world;
+    const exp = seconds(clock.now()) + 3600;
+    const run = broker.begin({ subjectToken: subjectJwt('alice', { exp }) });
+    meanwhile = async () => {
+      sub = 'robot';
+      clock.advance(60_000);
+      // It has the same ID-JAG, and another access token.
+      await broker.token(run, { ...target, allowOpaqueIssued: true });
+    };
+    const error = await failureOf(broker.token(run, target));
+    expect(error).toMatchObject({ code: 'actor_unavailable', failure: 'unavailable' });
+    expect((await broker.token(run, target)).claims?.aud).toEqual([MCP]);
+    const acts = as.received.map(({ form }) => payloadOf(form.get('assertion')).act);
+    expect(acts).toEqual([{ sub: 'robot' }, { sub: 'robot' }]);
+  });
+
   test('replicas share both steps', async () => {
     const store = createMemorySharedStore();
     const { idp, as, broker, replica, target } = await startWorld({

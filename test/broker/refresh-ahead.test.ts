@@ -270,6 +270,18 @@ describe('what is made ahead', () => {
     expect(one.refreshAt).toBe(99_000);
   });
 
+  test('is under way once for a key, whichever token is there meanwhile', async () => {
+    const refreshAhead = createRefreshAhead(10, createClock(0).now);
+    const { signals, settle, make } = work();
+    refreshAhead.consider('key', { kept: kept(0), owner: 'alice' }, make);
+    refreshAhead.consider('key', { kept: kept(0), owner: 'alice' }, make);
+    expect(signals).toHaveLength(1);
+    settle[0]?.resolve(kept(0));
+    await settled();
+    refreshAhead.consider('key', { kept: kept(0), owner: 'alice' }, make);
+    expect(signals).toHaveLength(2);
+  });
+
   test('is given up for one key, or for all', async () => {
     const clock = createClock(0);
     const refreshAhead = createRefreshAhead(10, clock.now);

@@ -9,6 +9,8 @@ export interface AnswerBend {
   readonly token: TokenBend;
   /** Gives back what was sent. */
   readonly echo: 'subject' | 'actor' | undefined;
+  /** Who says how long the token lasts. */
+  readonly told: 'both' | 'the answer' | 'the token' | 'nobody';
   readonly members: readonly Change[];
   readonly body: keyof typeof BODIES | Uint8Array;
   readonly status: number;
@@ -188,6 +190,7 @@ const seldom = <T>(usual: T, weight: number, other: fc.Arbitrary<T>): fc.Arbitra
 export const RIGHT: AnswerBend = {
   token: { header: [], claims: [], form: 'right' },
   echo: undefined,
+  told: 'both',
   members: [],
   body: 'right',
   status: 200,
@@ -199,6 +202,7 @@ export const RIGHT: AnswerBend = {
 export const answerBend: fc.Arbitrary<AnswerBend> = fc.record({
   token: tokenBend,
   echo: seldom<AnswerBend['echo']>(undefined, 40, fc.constantFrom('subject', 'actor')),
+  told: seldom<AnswerBend['told']>('both', 4, fc.constantFrom('the answer', 'the token', 'nobody')),
   members: changesOf(NEAR_MEMBERS, 3),
   body: seldom<AnswerBend['body']>(
     'right',
@@ -225,15 +229,16 @@ export const answerBend: fc.Arbitrary<AnswerBend> = fc.record({
 export function bentAnswer(asked: Asked, bend: AnswerBend): Answer & { readonly token: string } {
   const isIdJag = asked.requestedTokenType === TYPES.idJag;
   const echoed = { subject: asked.sent[0], actor: asked.sent[1] };
-  const token =
-    (bend.echo && echoed[bend.echo]) ??
-    bentToken(rightClaims(asked), bend.token, isIdJag ? 'oauth-id-jag+jwt' : undefined);
+  const claims = rightClaims(asked);
+  if (bend.told === 'the answer' || bend.told === 'nobody') delete claims.exp;
+  const typ = isIdJag ? 'oauth-id-jag+jwt' : undefined;
+  const token = (bend.echo && echoed[bend.echo]) ?? bentToken(claims, bend.token, typ);
   const { requestedTokenType = asked.provider.requestedTokenType, scopes } = asked;
   const members = membersOf({
     access_token: token,
     issued_token_type: requestedTokenType ?? TYPES.accessToken,
     token_type: isIdJag ? 'N_A' : 'Bearer',
-    expires_in: 300,
+    expires_in: bend.told === 'the token' || bend.told === 'nobody' ? undefined : 300,
     scope: scopes.length > 0 ? scopes.join(' ') : undefined,
   });
   return { token, ...answerOf(objectText(changed(members, bend.members)), bend) };

@@ -8,10 +8,11 @@ import { answerBend, answerOf, responseOf, type Wrapping } from './answers.ts';
 import { CLIENT_SECRETS, settled } from './leaks.ts';
 import { type Outcome, type Property, property } from './property.ts';
 import { PROVIDERS } from './providers.ts';
-import { ACTORS, CLIENT_ID, CLIENT_SECRET, ENDPOINT, jwtOf, type Party, SUBJECTS } from './world.ts';
+import { CLIENT_ID, CLIENT_SECRET, ENDPOINT, jwtOf } from './world.ts';
 
-const subject = SUBJECTS[0] as Party;
-const actor = ACTORS[1] as Party;
+/** Neither looks like a token, so it is taken out only by who knows it. */
+const subject = 'a:fake:subject:token:in:parts';
+const actor = 'a:fake:actor:token:"in"<parts>';
 const ASSERTION = jwtOf({ iss: 'agent', sub: 'agent', jti: 'an assertion of the agent' });
 
 /** How the client authenticates, and what the STS learns by that. */
@@ -21,7 +22,7 @@ const CLIENT_AUTHS: readonly (readonly [TokenServiceOptions['clientAuth'], reado
   [{ method: 'client_secret_post', clientSecret: () => CLIENT_SECRET }, CLIENT_SECRETS.slice(0, 3)],
   [{ method: 'client_assertion', assertion: ASSERTION }, [ASSERTION]],
 ];
-const ALL_SECRETS = [subject.token, actor.token, ASSERTION, ...CLIENT_SECRETS];
+const ALL_SECRETS = [subject, actor, ASSERTION, ...CLIENT_SECRETS];
 
 const SPELLINGS: readonly ((secret: string) => string)[] = [
   (secret) => secret,
@@ -33,7 +34,28 @@ const SPELLINGS: readonly ((secret: string) => string)[] = [
   (secret) => `\u0007${secret}\u009b`,
   (secret) => secret + secret,
   (secret) => JSON.stringify({ a: secret }),
+  (secret) => encodeURIComponent(encodeURIComponent(secret)).toLowerCase(),
+  (secret) => secret.toUpperCase(),
+  (secret) => secret.replace(/[^a-z]/g, (one) => `&#${one.charCodeAt(0)};`),
+  (secret) => secret.replaceAll('"', '&quot;').replaceAll('<', '&lt;').replaceAll('&', '&amp;'),
+  (secret) => secret.replace(/[^a-z]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  (secret) => [...secret].join('\u200b'),
 ];
+
+/** What a reader may make of a text: escapes undone, what cannot be seen left out, upper and lower case the same. */
+function readable(text: string): string {
+  let read = text;
+  for (let times = 0; times < 3; times += 1) {
+    read = read
+      .replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
+      .replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replaceAll('&quot;', '"')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&amp;', '&');
+  }
+  return read.replace(/\p{Cf}/gu, '').toLowerCase();
+}
 
 const NOISE = [
   ...[
@@ -145,8 +167,8 @@ async function checkError(given: {
   // No provider takes all of it, so none but those of the RFC are sent an actor.
   const target = resolveTarget(dialect?.profile ? { audience: 'calendar', scope: 'a/.default' } : 'calendar');
   const parameters = {
-    subject: securityToken(subject.token),
-    actor: dialect ? undefined : securityToken(actor.token),
+    subject: securityToken(subject),
+    actor: dialect ? undefined : securityToken(actor),
     target,
   };
   const outcome = await settled(async () => {
@@ -154,7 +176,11 @@ async function checkError(given: {
     return processExchangeResponse(service, response, parameters);
   }, secrets);
   if (!('error' in outcome)) throw new Error('an error answer became a token');
-  const { code, oauthError, claimsChallenge } = outcome.error;
+  const { code, oauthError, claimsChallenge, message } = outcome.error;
+  const read = readable(`${message} ${oauthError} ${claimsChallenge}`);
+  const shown = secrets.find((secret) => read.includes(readable(secret)));
+  if (shown !== undefined)
+    throw new Error(`the secret ${shown} can be read in: ${message} ${claimsChallenge}`);
   if (claimsChallenge !== undefined) return 'with a claims challenge';
   return oauthError === undefined ? code : 'with what the STS said';
 }
@@ -166,11 +192,9 @@ export const errorProperties: readonly Property[] = [
       .oneof(
         fc.constantFrom(...CLIENT_AUTHS).map(([clientAuth, secrets]) => ({
           options: { clientAuth },
-          secrets: [subject.token, actor.token, ...secrets],
+          secrets: [subject, actor, ...secrets],
         })),
-        fc
-          .constantFrom(...PROVIDERS)
-          .map(({ dialect }) => ({ options: { dialect }, secrets: [subject.token] })),
+        fc.constantFrom(...PROVIDERS).map(({ dialect }) => ({ options: { dialect }, secrets: [subject] })),
       )
       .chain((how) => errorAnswer.map((answer) => ({ answer, ...how }))),
     outcomes: ['with what the STS said', 'with a claims challenge', 'sts_invalid_response', 'sts_error'],

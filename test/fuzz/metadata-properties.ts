@@ -85,6 +85,7 @@ async function checkHost({ host, tokenEndpoint }: { host: string; tokenEndpoint:
   const { sent, outcome } = await exchangeAt({ tokenEndpoint, host }, () => answerOf('{}', RIGHT));
   if ('error' in outcome) return outcome.error.code;
   for (const { url } of sent) {
+    assertDestination(url, { source: tokenEndpoint, issuer: undefined, host, insecure: false });
     const { host: sentTo, protocol } = new URL(url);
     const usualPort = protocol === 'https:' ? ':443' : ':80';
     if (![sentTo, `${sentTo}${usualPort}`].includes(host.toLowerCase())) {

@@ -47,6 +47,8 @@ export const SUBJECTS: readonly Party[] = [
   party({ iss: IDP, sub: 'alice', oid: 'fake-object-id-of-alice' }),
   party({ iss: IDP, sub: 'älice "ünicode" 爱丽丝' }),
   opaque('fake-opaque-subject-token-0123456789'),
+  // It ends before the tokens that are issued for it.
+  party({ iss: IDP, sub: 'alice', exp: NOW_SECONDS + 60 }),
 ];
 /** They say who may act for them; only the broker looks at that. */
 export const DELEGATORS: readonly Party[] = [
