@@ -8,7 +8,7 @@ export const NOW_SECONDS: number = NOW / 1000;
 export const ENDPOINT = 'https://sts.example.com/token';
 export const CLIENT_ID = 'agent';
 /** With what forms, URLs and header fields write otherwise. */
-export const CLIENT_SECRET = 'a fake client-secret/with+more&signs=%';
+export const CLIENT_SECRET = 'a fake client-secret/with+more&100%!signs';
 const BILLING = 'https://mcp.example.com/billing';
 
 const TYPE = 'urn:ietf:params:oauth:token-type:';
