@@ -1,6 +1,14 @@
 // ADK's own MCPToolset and ours, side by side in one run, on the same server, model and script.
 import { setLogger } from '@google/adk';
-import { bareClient, type Contender, ours, type RunResult, stock, type User } from './contenders.ts';
+import {
+  bareClient,
+  type Contender,
+  createBenchBroker,
+  ours,
+  type RunResult,
+  stock,
+  type User,
+} from './contenders.ts';
 import type { CallTimes } from './measuring-plugins.ts';
 import { type Requests, type Servers, startServers } from './servers.ts';
 import { addTally, median, type Spread, spread, total } from './stats.ts';
@@ -93,11 +101,16 @@ async function measure(servers: Servers, scenario: Scenario): Promise<Row[]> {
   for (let round = 0; round < scenario.rounds; round += 1) {
     await withContender(stock(servers, bearer), (contender) => record('stock', contender));
     await servers.closeSessions();
-    await withContender(ours(servers, actorToken, 'subject'), async (contender) => {
-      await record('ours cold', contender);
-      await record('ours warm', contender);
-    });
-    await withContender(ours(servers, actorToken, 'run'), (contender) => record('ours run', contender));
+    await withContender(
+      ours(servers, createBenchBroker(servers, actorToken, 'subject')),
+      async (contender) => {
+        await record('ours cold', contender);
+        await record('ours warm', contender);
+      },
+    );
+    await withContender(ours(servers, createBenchBroker(servers, actorToken, 'run')), (contender) =>
+      record('ours run', contender),
+    );
     if (scenario.users === 1) {
       await withContender(await bareClient(servers, bearer), (contender) => record('bare client', contender));
     }

@@ -61,14 +61,9 @@ export function stock(servers: Servers, bearer: string): Contender {
   };
 }
 
-/**
- * One agent with our plugin and toolset for all users, each with a token of their own.
- *
- * @param actorToken - the agent's own, at hand as in a pod; by client credentials it is one request more per process
- */
-export function ours(servers: Servers, actorToken: string, retention: 'run' | 'subject'): Contender {
+/** One agent with our plugin and toolset for all users, each with a token of their own. Closes the broker, too. */
+export function ours(servers: Pick<Servers, 'url' | 'audience'>, broker: Broker): Contender {
   const measuring = createMeasuring();
-  const broker = createBenchBroker(servers, actorToken, retention);
   const plugin = new ADKTokenPropagationPlugin({ broker });
   const toolset = new DelegatedMCPToolset({ name: 'bench', url: servers.url, stsAudience: servers.audience });
   plugin.registerToolset(toolset);
@@ -94,7 +89,12 @@ export function ours(servers: Servers, actorToken: string, retention: 'run' | 's
   };
 }
 
-function createBenchBroker(servers: Servers, actorToken: string, retention: 'run' | 'subject'): Broker {
+/** @param actorToken - the agent's own, at hand as in a pod; by client credentials it is one request more per process */
+export function createBenchBroker(
+  servers: Servers,
+  actorToken: string,
+  retention: 'run' | 'subject',
+): Broker {
   const { clientId, clientSecret } = servers.client;
   const tokenService = createTokenService({
     issuer: servers.issuer,
@@ -105,10 +105,10 @@ function createBenchBroker(servers: Servers, actorToken: string, retention: 'run
 }
 
 /** The limit: the same agent with a tool around one MCP client that is kept open, for nobody in particular. */
-export async function bareClient(servers: Servers, bearer: string): Promise<Contender> {
+export async function bareClient(servers: Pick<Servers, 'url'>, bearer?: string): Promise<Contender> {
   const measuring = createMeasuring();
   const client = new Client({ name: 'bare', version: '1.0.0' });
-  const headers = { Authorization: `Bearer ${bearer}` };
+  const headers = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
   await client.connect(new StreamableHTTPClientTransport(new URL(servers.url), { requestInit: { headers } }));
   const sessionService = new InMemorySessionService();
   const agent = new LlmAgent({

@@ -4,6 +4,7 @@ import diagnosticsChannel from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import { createDevelopmentSts } from 'onbehalf/sts';
 import { startMcpServer } from '../examples/demo/mcp-server.ts';
+import { answerParent } from './child.ts';
 import type { Question, ServerFacts } from './servers.ts';
 import { addTally } from './stats.ts';
 
@@ -47,7 +48,7 @@ diagnosticsChannel.subscribe('http.server.request.start', (event) => {
   addTally(stsRequests, { [kind]: 1 });
 });
 
-const answers: { [Op in Question['op']]: (question: Extract<Question, { op: Op }>) => unknown } = {
+answerParent<Question>({
   facts: async (): Promise<ServerFacts> => ({
     client: CLIENT,
     agent: AGENT,
@@ -66,10 +67,4 @@ const answers: { [Op in Question['op']]: (question: Extract<Question, { op: Op }
     stsRequests = {};
   },
   closeSessions: () => server.closeSessions(),
-};
-
-process.on('message', async (question: Question) => {
-  const answer = answers[question.op] as (asked: Question) => unknown;
-  process.send?.({ id: question.id, result: await answer(question) });
 });
-process.on('disconnect', () => process.exit(0));

@@ -1,6 +1,5 @@
 // The parent's handle on the child process that runs the STS and the MCP server.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { startChild } from './child.ts';
 import { total } from './stats.ts';
 
 export interface ServerFacts {
@@ -12,13 +11,12 @@ export interface ServerFacts {
   url: string;
 }
 
-export type Question = { id: number } & (
+export type Question =
   | { op: 'facts' }
   | { op: 'mint'; subs: string[]; audience: string }
   | { op: 'requests' }
   | { op: 'forget' }
-  | { op: 'closeSessions' }
-);
+  | { op: 'closeSessions' };
 
 /** HTTP requests by kind: the JSON-RPC method, GET, DELETE, or what was asked of the STS. */
 export type Requests = Record<string, number>;
@@ -36,28 +34,7 @@ export interface Servers extends ServerFacts {
 const SETTLE_MS = 15;
 
 export async function startServers(): Promise<Servers> {
-  const child = fork(new URL('./server-process.js', import.meta.url), {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
-  let lastId = 0;
-  child.on('message', ({ id, result }: { id: number; result: unknown }) => {
-    waiting.get(id)?.resolve(result);
-    waiting.delete(id);
-  });
-  child.on('exit', (code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`the server process ended (${code})`));
-  });
-
-  function ask<Result>(question: Record<string, unknown>): Promise<Result> {
-    lastId += 1;
-    const id = lastId;
-    return new Promise<Result>((resolve, reject) => {
-      waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
-      child.send({ id, ...question });
-    });
-  }
-
+  const { ask, close } = startChild(new URL('./server-process.js', import.meta.url));
   const facts = await ask<ServerFacts>({ op: 'facts' });
   return {
     ...facts,
@@ -76,10 +53,6 @@ export async function startServers(): Promise<Servers> {
       return seen;
     },
     closeSessions: () => ask({ op: 'closeSessions' }),
-    async close() {
-      const ended = once(child, 'exit');
-      child.disconnect();
-      await ended;
-    },
+    close,
   };
 }

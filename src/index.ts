@@ -11,6 +11,16 @@ export type {
 export type { Lease, SharedStore } from './broker/shared-store.ts';
 export type { BeginOptions, Broker, BrokerOptions, BrokerStats } from './broker/types.ts';
 export { currentDelegation, iterateAs, runAs } from './context/carrier.ts';
+export {
+  createInbound,
+  type HonoContext,
+  type Inbound,
+  type InboundOptions,
+  type InboundRequest,
+  type NodeRequest,
+  type NodeResponse,
+} from './context/inbound.ts';
+export type { ChallengeOptions } from './context/inbound-refusal.ts';
 export { type ActorSource, type ClientCredentialsOptions, clientCredentialsActor } from './core/actor.ts';
 export { bearerToken } from './core/bearer.ts';
 export type { BreakerOptions, BreakerState } from './core/breaker.ts';
@@ -30,6 +40,7 @@ export type { ExchangeParameters } from './core/exchange-parameters.ts';
 export { type FileActorOptions, fileActor } from './core/file-actor.ts';
 export type { FetchLike } from './core/http.ts';
 export type { IssuedToken } from './core/issued-token.ts';
+export { type JwtBearerOptions, jwtBearerActor } from './core/jwt-bearer-actor.ts';
 export type { RetryOptions } from './core/retry.ts';
 export type { SecretSource } from './core/secret.ts';
 export {

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { codeBlocksOf, readText as read, regionsOf } from './support/regions.ts';
 
-const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const union = (name: string): readonly string[] => {
   const members = new RegExp(`export type ${name} =([^;]+);`).exec(read('src/core/errors.ts'))?.[1] ?? '';
   return [...members.matchAll(/'(\w+)'/g)].map(([, member = '']) => member);
@@ -10,20 +10,12 @@ const union = (name: string): readonly string[] => {
 const CODES = union('ErrorCode');
 const CLASSES = union('FailureClass');
 
-function dedented(text: string): string {
-  const indent = /^ */.exec(text)?.[0] ?? '';
-  return text.replaceAll(new RegExp(`^${indent}`, 'gm'), '').trim();
-}
-
 it.each(['examples/quickstart/assistant.ts', 'examples/any-client/call-as.ts'])(
   'shows %s as it is compiled and run',
   (path) => {
-    const regions = [...read(path).matchAll(/\/\/ #region readme\n(.*?) *\/\/ #endregion/gs)];
-    const example = regions.map(([, region = '']) => dedented(region)).join('\n\n');
-    const blocks = [...read('README.md').matchAll(/<!-- region: (\S+) -->\n```ts\n(.*?)```/gs)];
-    const shown = blocks.find(([, shownPath]) => shownPath === path)?.[2];
+    const example = regionsOf(path);
     expect(example).toBeTruthy();
-    expect(shown?.trim()).toBe(example);
+    expect(codeBlocksOf('README.md').find(({ region }) => region === path)?.code).toBe(example);
   },
 );
 

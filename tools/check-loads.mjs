@@ -29,6 +29,7 @@ const FORBIDDEN = {
   onbehalf: [...HEAVY, ...LATER],
   'onbehalf/dialects': [...HEAVY, ...LATER],
   'onbehalf/mcp': [...HEAVY, ...LATER],
+  'onbehalf/langchain': [...HEAVY, ...LATER],
   'onbehalf/redis': [...HEAVY, ...LATER],
   'onbehalf/telemetry': [...HEAVY, ...LATER],
   // A plugin extends a class of the ADK, so the ADK is there, with what it loads itself.

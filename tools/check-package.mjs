@@ -8,11 +8,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkContents } from './package-rules.mjs';
+import { layOut } from './prepare-package.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'onbehalf-pack-'));
+const stage = mkdtempSync(join(tmpdir(), 'onbehalf-stage-'));
 try {
+  layOut(process.cwd(), stage);
   // No scripts: it is built already, and what `prepack` prints would spoil the JSON.
-  const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]);
+  const packed = run('npm', ['pack', stage, '--json', '--ignore-scripts', '--pack-destination', scratch]);
   const [tarball] = JSON.parse(packed);
   const file = join(scratch, tarball.filename);
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -23,7 +26,7 @@ try {
   run('publint', ['run', file, '--strict']);
   run('attw', [file, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji']);
 } finally {
-  rmSync(scratch, { recursive: true, force: true });
+  for (const folder of [scratch, stage]) rmSync(folder, { recursive: true, force: true });
 }
 
 /**

@@ -30,6 +30,15 @@ export const SUITES = {
 unpacked, not installed. Needs no rights.
 
 `,
+  conformance: `Needs Node 24: this one, or that of the package node, and the packages of test/interop/conformance/packages (the
+MCP conformance runner and reference server). npm fetches both once, from the registry that it is set to.
+
+`,
+  clients: `Needs the MCP clients and frameworks of test/interop/clients/package.json, which are installed once (npm ci, 330 MB), and
+a Node 24: this one, or that of the npm package "node". Runs the examples of examples/clients and the isolation suite with
+each of them.
+
+`,
 };
 
 /** @param {string} [suite] undefined: of all */

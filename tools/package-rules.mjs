@@ -16,6 +16,7 @@ const DOCUMENTS = [
   'SECURITY.md',
   'deploy/grafana/onbehalf.json',
   'docs/errors.md',
+  'docs/inbound.md',
   'docs/security.md',
   'docs/telemetry.md',
 ];
@@ -68,7 +69,7 @@ export function checkContents(tarball, manifest, root) {
  * @returns {string | undefined}
  */
 function refusal(path, root) {
-  if (/^docs\/(?:adr\/\d{4}-|identity-providers\/)[\w-]+\.md$/.test(path)) return undefined;
+  if (/^docs\/(?:adr\/\d{4}-|clients\/|identity-providers\/)[\w-]+\.md$/.test(path)) return undefined;
   const module = /^dist\/(.+?)(?:\.d\.ts|\.js)$/.exec(path)?.[1];
   if (module === undefined) return 'only the .js and .d.ts of dist/ and the documents belong there';
   if (existsSync(join(root, 'src', `${module}.ts`))) return undefined;

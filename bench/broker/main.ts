@@ -2,27 +2,13 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { type Finding, ms, times, us } from '../findings.ts';
 import { benchCrowd, benchParallel, benchSteady } from './crowd.ts';
 import { benchHotPath } from './hot-path.ts';
 import { benchImport } from './import-time.ts';
 import { benchReplicas } from './replicas.ts';
 
 const run = promisify(execFile);
-
-/** One line of the report. */
-export interface Finding {
-  readonly what: string;
-  readonly ours: string;
-  /** A peer, or what it is held against, measured in the same run. */
-  readonly peer: string;
-  readonly budget: string;
-  /** `undefined`: there is no budget, or it could not be measured. */
-  readonly met: boolean | undefined;
-}
-
-const us = (value: number): string => `${value.toFixed(2)} us`;
-const ms = (value: number): string => `${value.toFixed(1)} ms`;
-const times = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)}x`;
 
 /** @param progress - told what is being measured */
 export async function benchBroker(progress: (line: string) => void): Promise<Finding[]> {
@@ -111,13 +97,4 @@ async function replicas(): Promise<Finding> {
     budget: '= one process',
     met: eight === one,
   };
-}
-
-/** The report for people. */
-export function printFindings(findings: readonly Finding[], print: (line: string) => void): void {
-  for (const { what, ours, peer, budget, met } of findings) {
-    const verdict = met === undefined ? '       ' : met ? 'met    ' : 'NOT MET';
-    print(`${verdict}  ${what}: ${ours}${budget === '' ? '' : `   (budget ${budget})`}`);
-    if (peer !== '') print(`         against: ${peer}`);
-  }
 }

@@ -4,18 +4,20 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { type Broker, runAs } from 'onbehalf';
 import { createDelegatedFetch } from 'onbehalf/mcp';
 
-/** Calls one tool for the user whose token came in with a request. */
-export async function callAs(broker: Broker, subjectToken: string, url: string, name: string) {
-  const fetch = createDelegatedFetch({ broker, url, target: 'calendar' });
+/** Once, at start. Nobody's token is needed to connect and to list tools, and none is exchanged. */
+export async function connect(broker: Broker, url: string) {
+  const fetch = createDelegatedFetch({ broker, url, target: 'calendar' }); // the one line
   const client = new Client({ name: 'assistant', version: '1.0.0' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
+  return { client, close: () => fetch.close() };
+}
+
+/** For each request: calls a tool for the user whose token came with it. */
+export async function callAs(broker: Broker, subjectToken: string, client: Client, name: string) {
   const delegation = broker.begin({ subjectToken });
   try {
-    return await runAs(delegation, async () => {
-      await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
-      return client.callTool({ name });
-    });
+    return await runAs(delegation, () => client.callTool({ name }));
   } finally {
-    await client.close();
     broker.end(delegation);
   }
 }

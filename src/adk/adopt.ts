@@ -2,10 +2,13 @@ import type { MCPSessionManager, MCPToolset } from '@google/adk';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import type { Target } from '../core/target.ts';
+import type { DiscoveredTarget } from '../mcp/discovered-target.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
 import type { McpServerOptions } from '../mcp/server.ts';
 import { sessionManagerOf } from './binding.ts';
 import { DelegatedMCPToolset, toolsetOptions } from './toolset.ts';
+
+type AnyTarget = Target | DiscoveredTarget;
 
 /** How ADK's session manager describes its server; private there, read at each session. */
 interface ConnectionParams {
@@ -27,14 +30,16 @@ const unsupported = (why: string): OnbehalfError =>
 /**
  * Reads from a toolset, ours or ADK's own, which server it is for.
  *
- * @param target - overrides the toolset's own
+ * @param given - the target, which overrides the toolset's own
  * @throws OnbehalfError `toolset_unsupported`
  * @throws TypeError when there is no target
  */
 export function readToolset(
   toolset: MCPToolset,
-  target: Target | string | undefined,
+  given: Target | DiscoveredTarget | string | undefined,
 ): { manager: MCPSessionManager; server: McpServerOptions } {
+  // A string is an audience here, whatever it is.
+  const target = typeof given === 'string' ? { audience: given } : given;
   const manager = typeof toolset === 'object' && toolset !== null ? sessionManagerOf(toolset) : undefined;
   if (!manager) throw unsupported('it is not an MCPToolset of @google/adk 2');
   const server =
@@ -42,19 +47,21 @@ export function readToolset(
   return { manager, server };
 }
 
-function fromOurs(toolset: DelegatedMCPToolset, override: Target | string | undefined): McpServerOptions {
+function fromOurs(toolset: DelegatedMCPToolset, override: AnyTarget | undefined): McpServerOptions {
   const options = toolsetOptions(toolset);
-  const target = override ?? options.target ?? options.stsAudience;
+  const { stsAudience } = options;
+  const target =
+    override ?? options.target ?? (stsAudience === undefined ? undefined : { audience: stsAudience });
   if (target === undefined) {
     throw new TypeError(
       'the toolset has no "stsAudience" and no "target", and registerToolset() was given none',
     );
   }
-  const { url, name, headers, dangerouslyAllowInsecureHttp } = options;
-  return { url, target, name, headers, dangerouslyAllowInsecureHttp };
+  const { url, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp } = options;
+  return { url, target, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp };
 }
 
-function fromStock(manager: MCPSessionManager, target: Target | string | undefined): McpServerOptions {
+function fromStock(manager: MCPSessionManager, target: AnyTarget | undefined): McpServerOptions {
   if (target === undefined)
     throw new TypeError('registerToolset() needs an audience for a toolset of @google/adk');
   const { connectionParams: params } = manager as unknown as { connectionParams?: ConnectionParams };

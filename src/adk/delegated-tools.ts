@@ -6,8 +6,8 @@ import {
   type RunAsyncToolRequest,
 } from '@google/adk';
 import type { CallToolResult, Tool } from '@modelcontextprotocol/client';
+import { type ToolError, toolError } from '../mcp/tool-error.ts';
 import { sessionManagerOf, type ToolsetBinding } from './binding.ts';
-import { type ToolError, toolError } from './tool-error.ts';
 
 /** ADK's MCP tool, called in the caller's own pooled session. */
 class DelegatedMCPTool extends MCPTool {

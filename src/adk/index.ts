@@ -1,3 +1,4 @@
+export type { ToolError } from '../mcp/tool-error.ts';
 export { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 export {
   ADKTokenPropagationPlugin,
@@ -6,5 +7,4 @@ export {
   type SubjectTokenGetter,
 } from './plugin.ts';
 export { bearerFromSessionState } from './session-headers.ts';
-export type { ToolError } from './tool-error.ts';
 export { DelegatedMCPToolset, type DelegatedMCPToolsetOptions } from './toolset.ts';

@@ -16,15 +16,16 @@ import { currentDelegation, iterateAs, runAs } from '../context/carrier.ts';
 import { isOnbehalfError, OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Target } from '../core/target.ts';
+import type { DiscoveredTarget } from '../mcp/discovered-target.ts';
 import { defineMcpServer, type McpServer } from '../mcp/server.ts';
 import { createSessionPool, type SessionPool, type SessionPoolOptions } from '../mcp/session-pool.ts';
 import { createToolCatalogue, type ToolCatalogue, type ToolCatalogueOptions } from '../mcp/tool-catalogue.ts';
+import { type ToolError, toolError } from '../mcp/tool-error.ts';
 import { readToolset } from './adopt.ts';
 import { bind, bindingOf, type ToolsetBinding } from './binding.ts';
 import { delegatedTools } from './delegated-tools.ts';
 import { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 import { createRunRegistry, type RunRegistry } from './run-registry.ts';
-import { type ToolError, toolError } from './tool-error.ts';
 import { DelegatedMCPToolset, type DelegatedMCPToolsetOptions, toolsetOptions } from './toolset.ts';
 
 /** Finds the subject token of a run that was not started by `plugin.runAsync`. */
@@ -122,7 +123,7 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
    * @throws OnbehalfError `toolset_unsupported`, `insecure_url`
    * @throws TypeError without a target, or when the toolset is registered already
    */
-  registerToolset(toolset: MCPToolset, target?: Target | string): void {
+  registerToolset(toolset: MCPToolset, target?: Target | DiscoveredTarget | string): void {
     const { manager, server: options } = readToolset(toolset, target);
     const binding = this.#bindingFor(defineMcpServer(options), toolset);
     bind(toolset, manager, binding);
@@ -150,7 +151,9 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
       });
     }
     const delegation = (context: ReadonlyContext | undefined): Delegation => this.#runs.find(context);
-    const { target, headers } = binding.server;
+    const { target, headers, name } = binding.server;
+    if (!target)
+      throw new TypeError(`the target of ${name} is discovered, so it is not known to a header provider`);
     return createHeaderProvider({ ...inbound, broker: this.#broker, target, headers: headers(), delegation });
   }
 
@@ -250,7 +253,10 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
         }
       },
       ready: async (context, signal) => {
-        await this.#broker.token(this.#runs.find(context), server.target, { signal });
+        const delegation = this.#runs.find(context);
+        await this.#broker.token(delegation, server.target ?? (await server.resolveTarget(signal)), {
+          signal,
+        });
       },
       call: async (context, use, signal) =>
         this.#pool.call(server, this.#runs.find(context), use, { signal }),

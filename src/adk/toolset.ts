@@ -2,7 +2,8 @@ import { type BaseTool, MCPToolset, type ReadonlyContext, type ToolPredicate } f
 import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import type { Target } from '../core/target.ts';
+import type { OneOrMore, Target } from '../core/target.ts';
+import type { DiscoveredTarget } from '../mcp/discovered-target.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
 import type { DiscoveryPolicy } from '../mcp/tool-catalogue.ts';
 import { bindingOf } from './binding.ts';
@@ -14,8 +15,13 @@ export interface DelegatedMCPToolsetOptions {
   readonly url: string;
   /** The server's default audience: what its tokens are for. Short for `target: { audience }`. */
   readonly stsAudience?: string | undefined;
-  /** The richer form: audiences, resources, scopes. Not together with `stsAudience`. */
-  readonly target?: Target | undefined;
+  /**
+   * The richer form: audiences, resources, scopes; or `{ discover: true }`, by the server's own metadata (RFC 9728). Not
+   * together with `stsAudience`.
+   */
+  readonly target?: Target | DiscoveredTarget | undefined;
+  /** Scopes that the server may ask for beyond those of the target, by 403 `insufficient_scope`. Default: none. */
+  readonly stepUpScopes?: OneOrMore | undefined;
   /** Names the server in errors. Default: its audience. */
   readonly name?: string | undefined;
   /** Under which identity its tools are listed. Default: `auto`. */
@@ -63,6 +69,7 @@ export class DelegatedMCPToolset extends MCPToolset {
       url: 'text',
       stsAudience: 'text?',
       target: 'any?',
+      stepUpScopes: 'any?',
       name: 'text?',
       discovery: ['auto', 'anonymous', 'agent', 'delegated'],
       agentCredential: 'function?',

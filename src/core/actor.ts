@@ -34,19 +34,33 @@ export function clientCredentialsActor(
 ): ActorSource {
   assertTokenService(service);
   checkOptions(options, 'clientCredentialsActor()', { audience: 'any?', resource: 'any?', scope: 'any?' });
-  const parameters = clientCredentialsForm(options);
-  return async ({ signal }) => {
-    const response = await tokenRequest(service, 'client_credentials', {
-      parameters: new URLSearchParams(parameters),
-      signal,
-    });
-    const answer = await readTokenResponse(service, response, { secrets: [] });
-    const { access_token, expires_in } = answer;
-    return securityToken(access_token, undefined, expires_in === undefined ? undefined : expires_in * 1000);
-  };
+  const parameters = agentTokenForm(options);
+  return ({ signal }) =>
+    agentToken(service, { grantType: 'client_credentials', parameters, secrets: [], signal });
 }
 
-function clientCredentialsForm(options: ClientCredentialsOptions): URLSearchParams {
+/** The parameters that say what the agent's own token is for; none where the STS is to decide. */
+export function agentTokenForm(options: ClientCredentialsOptions): URLSearchParams {
   if (!options.audience && !options.resource && !options.scope) return new URLSearchParams();
   return targetForm(resolveTarget(options));
+}
+
+/** Asks for the agent's own token by a grant. */
+export async function agentToken(
+  service: TokenService,
+  request: {
+    readonly grantType: string;
+    readonly parameters: URLSearchParams;
+    /** Values of the parameters that must not come back in an error. */
+    readonly secrets: readonly string[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<SecurityToken> {
+  const { grantType, parameters, secrets, signal } = request;
+  const response = await tokenRequest(service, grantType, {
+    parameters: new URLSearchParams(parameters),
+    signal,
+  });
+  const { access_token, expires_in } = await readTokenResponse(service, response, { secrets });
+  return securityToken(access_token, undefined, expires_in === undefined ? undefined : expires_in * 1000);
 }

@@ -13,7 +13,7 @@ import { clientCertificateSource } from './client-certificate.ts';
 import { OnbehalfError } from './errors.ts';
 import type { FetchLike } from './http.ts';
 import { createMtlsFetch } from './mtls-fetch.ts';
-import { checkOptions, type OptionForm } from './options.ts';
+import { checkOptions, isText, type OptionForm } from './options.ts';
 import { assertSecretSource, authUnavailable, readSecret, type SecretSource } from './secret.ts';
 import { SIGNING_ALGORITHMS, signingKeySource } from './signing-key.ts';
 
@@ -134,9 +134,7 @@ function methodOf(setting: ClientAuth, onSecret: (secret: string) => void): Auth
       // RFC 8705 section 2: it says who it is; the certificate of the connection proves it.
       return (request) => oauth.None()(...request);
     case 'client_secret_basic':
-      return withSecret(setting.clientSecret, (secret, request) =>
-        oauth.ClientSecretBasic(secret)(...request),
-      );
+      return withSecret(setting.clientSecret, (secret, request) => clientSecretBasic(secret)(...request));
     case 'client_secret_post':
       return withSecret(setting.clientSecret, (secret, request) =>
         oauth.ClientSecretPost(secret)(...request),
@@ -175,12 +173,28 @@ function confidential(body: URLSearchParams, headers: Headers): readonly string[
   );
 }
 
+/**
+ * RFC 6749 section 2.3.1, with the encoding of its appendix B, which leaves `*-._` as they are. oauth4webapi's own encodes
+ * those too; servers that do not decode, of which there are many, then know no client.
+ */
+function clientSecretBasic(secret: string): oauth.ClientAuth {
+  return (_server, client, _body, headers) => {
+    const credentials = `${formEncoded(client.client_id)}:${formEncoded(secret)}`;
+    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
+  };
+}
+
+function formEncoded(value: string): string {
+  if (!isText(value)) throw new URIError('half a surrogate pair cannot be encoded');
+  return new URLSearchParams([['', value]]).toString().slice(1);
+}
+
 function basicCredentials(secret: string, clientId: string): readonly string[] {
   const headers = new Headers();
   const body = new URLSearchParams();
   // Through bytes: half a surrogate pair cannot be encoded.
   const encodable = Buffer.from(secret).toString();
-  void oauth.ClientSecretBasic(encodable)({ issuer: '' }, { client_id: clientId }, body, headers);
+  void clientSecretBasic(encodable)({ issuer: '' }, { client_id: clientId }, body, headers);
   return confidential(body, headers);
 }
 

@@ -39,8 +39,10 @@ export type ErrorCode =
   | 'token_not_ready'
   | 'url_not_pinned'
   | 'server_rejected_token'
+  | 'insufficient_scope'
   | 'server_unreachable'
   | 'server_failed'
+  | 'resource_metadata_invalid'
   | 'toolset_unregistered'
   | 'toolset_unsupported'
   | 'peer_missing';

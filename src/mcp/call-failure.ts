@@ -14,6 +14,7 @@ export type Stage = 'opening' | 'call';
 /** Codes whose status is what an MCP server answered; that of any other is what the STS answered. */
 const OF_SERVER: ReadonlySet<ErrorCode> = new Set([
   'server_rejected_token',
+  'insufficient_scope',
   'server_unreachable',
   'server_failed',
 ]);

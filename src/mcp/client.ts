@@ -5,27 +5,21 @@ import { loadPeer } from '../core/peer.ts';
 import { describeCallFailure, type Stage } from './call-failure.ts';
 import { createEcho } from './echo.ts';
 import type { McpServer } from './server.ts';
+import type { Opening, OpenSession } from './session-keeper.ts';
 
-/** One open MCP session. */
-export interface McpSession {
+/** One open MCP session. Whoever opened it ends it at the server. */
+export interface McpSession extends OpenSession {
   readonly client: Client;
-  /** `Mcp-Session-Id` that the server gave, and the negotiated version: what a DELETE has to carry. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Ends the session with DELETE, as far as the server answers in time, and closes the client. Never throws. */
-  end(): Promise<void>;
 }
 
 /** How {@link openSession} connects. */
-export interface OpenOptions {
-  /** Makes the `fetch` of the session, by that of the server it is given. */
-  readonly fetch: (server: McpServer) => FetchLike;
+export interface OpenOptions extends Opening {
   /**
    * Whether to open the GET stream for messages of the server. A session for calls does without: the client offers
    * nothing a server could ask for, and each stream holds a socket.
    */
   readonly listen: boolean;
   readonly onToolsChanged: () => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 const CLIENT_INFO = { name: 'onbehalf', version: '0.0.0' };
@@ -59,18 +53,14 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   // The client calls it before it looks at the message itself.
   transport.onmessage = echo.clean;
   tellSafely(transport, told);
-  const end = async (): Promise<void> => {
-    await within(DELETE_TIMEOUT_MS, transport.terminateSession());
-    await within(DELETE_TIMEOUT_MS, client.close());
-  };
+  const dispose = (): Promise<void> => client.close();
   const { signal } = options;
   try {
     // The SDK's own signal ends with the answer to `initialize`; what follows may hang as well.
-    await abortable(client.connect(transport, signal ? { signal } : {}), signal);
+    await abortable(client.connect(transport, { signal }), signal);
   } catch (error) {
-    // The server may have made a session before it failed.
-    await end();
-    throw signal?.aborted ? signal.reason : told(error);
+    await dispose().catch(() => {});
+    throw signal.aborted ? signal.reason : told(error);
   }
   stage = 'call';
   const { onerror } = transport;
@@ -78,7 +68,7 @@ export async function openSession(server: McpServer, options: OpenOptions): Prom
   const headers: Record<string, string> = {};
   if (transport.sessionId) headers['mcp-session-id'] = transport.sessionId;
   if (transport.protocolVersion) headers['mcp-protocol-version'] = transport.protocolVersion;
-  return { client, headers, end };
+  return { client, headers, dispose };
 }
 
 /** Errors of the SDK hold the whole answer of the server: its callers get ours instead. */
@@ -93,19 +83,6 @@ function tellSafely(transport: StreamableHTTPClientTransport, told: (error: unkn
   };
 }
 
-/** How long a DELETE may take: nobody waits for a server that does not answer. */
-export const DELETE_TIMEOUT_MS = 2_000;
-
-/** Waits for a promise to settle, but not longer than that. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const elapsed = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise.catch(() => {}), elapsed]);
-  clearTimeout(timer);
-}
-
 /** Lists all tools of a server; one that declares none has none. */
 export async function listTools(client: Client, signal?: AbortSignal): Promise<readonly Tool[]> {
   if (!client.getServerCapabilities()?.tools) return [];
@@ -113,8 +90,14 @@ export async function listTools(client: Client, signal?: AbortSignal): Promise<r
   return tools;
 }
 
-/** Unless somebody listens, answers the GET as a server that offers no stream (405), without asking the server. */
+/**
+ * Unless somebody listens, answers the GET as a server that offers no stream (405), without asking the server. One that
+ * resumes the stream of a call (`Last-Event-ID`) is the call's own.
+ */
 function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike {
-  return async (url, init) =>
-    init.method === 'GET' && !listens() ? new Response(null, { status: 405 }) : fetchLike(url, init);
+  return async (url, init) => {
+    const resumes = new Headers(init.headers).has('last-event-id');
+    if (init.method !== 'GET' || resumes || listens()) return fetchLike(url, init);
+    return new Response(null, { status: 405 });
+  };
 }

@@ -8,10 +8,32 @@ export type HeaderFields = Headers | Iterable<readonly [string, string]> | Reado
 export function layerHeaders(...layers: readonly (HeaderFields | undefined)[]): Headers {
   const merged = new Headers();
   for (const layer of layers) {
-    if (layer === undefined) continue;
     // Two spellings of one name within a layer must not join into a list: the last one counts.
-    const fields = Symbol.iterator in layer ? layer : Object.entries(layer);
-    for (const [name, value] of fields as Iterable<readonly [string, string]>) merged.set(name, value);
+    for (const [name, value] of entriesOf(layer)) merged.set(name, value);
   }
   return merged;
+}
+
+function entriesOf(layer: HeaderFields | undefined): Iterable<readonly [string, string]> {
+  if (layer === undefined) return [];
+  return Symbol.iterator in layer
+    ? (layer as Iterable<readonly [string, string]>)
+    : Object.entries(layer as Readonly<Record<string, string>>);
+}
+
+/**
+ * The header fields of a request that is on its way: a copy of the client's, in lower case, to be written to by each step.
+ * No `Headers`: that checks each value, letter by letter, and `fetch` does so once more.
+ */
+export class RequestFields {
+  [name: string]: string;
+}
+
+/** A request's own copy of its header fields, made once. */
+export function requestFields(given: RequestInit['headers']): RequestFields {
+  if (given instanceof RequestFields) return given;
+  const fields = new RequestFields();
+  for (const [name, value] of entriesOf(given as HeaderFields | undefined))
+    fields[name.toLowerCase()] = value;
+  return fields;
 }

@@ -1,21 +1,39 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { createSingleFlight } from '../broker/single-flight.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { checkOptions } from '../core/options.ts';
 import { secureUrl } from '../core/secure-url.ts';
-import { describeTarget, type ResolvedTarget, resolveTarget, type Target } from '../core/target.ts';
-import { type HeaderFields, layerHeaders } from './headers.ts';
+import {
+  describeTarget,
+  type OneOrMore,
+  type ResolvedTarget,
+  resolveTarget,
+  type Target,
+} from '../core/target.ts';
+import { readChallenge } from './challenge.ts';
+import { checkDiscoveredTarget, type DiscoveredTarget, resolveDiscovered } from './discovered-target.ts';
+import { type HeaderFields, layerHeaders, type RequestFields, requestFields } from './headers.ts';
+import { discoverResource } from './resource-metadata.ts';
 
 /** An MCP server and what its tokens are for. */
 export interface McpServerOptions {
   /** Endpoint of the Streamable HTTP transport. Tokens go to this origin and path (and below it) only. */
   readonly url: string | URL;
-  /** Audience, or the richer target, of the server's tokens. */
-  readonly target: Target | string;
-  /** Names the server in errors and results. Default: the target's audience. */
+  /**
+   * Audience, or the richer target, of the server's tokens. `"discover"`, or a {@link DiscoveredTarget}: the `resource`
+   * that the server's metadata names (RFC 9728), if it is the URL or a parent of it.
+   */
+  readonly target: Target | DiscoveredTarget | string;
+  /** Names the server in errors and results. Default: the target's audience; of a discovered one, the URL's host. */
   readonly name?: string | undefined;
   /** Header fields sent with every request; whatever else sets the same name wins. */
   readonly headers?: HeaderFields | undefined;
+  /**
+   * Scopes that the server may ask for beyond those of the target, by 403 `insufficient_scope` (RFC 6750 section 3.1):
+   * the request is then made again, once, with a token that has them too. Default: none.
+   */
+  readonly stepUpScopes?: OneOrMore | undefined;
   /** Lets tokens travel in clear text to a host that is not loopback. Only for a network that you trust. */
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
   /** Default: the global `fetch`. */
@@ -28,6 +46,7 @@ export const SERVER_OPTIONS = {
   target: 'any',
   name: 'text?',
   headers: 'object?',
+  stepUpScopes: 'any?',
   dangerouslyAllowInsecureHttp: 'boolean?',
   fetch: 'function?',
 } as const;
@@ -38,8 +57,12 @@ export interface McpServer {
   readonly name: string;
   /** Endpoint; tokens go to this origin and path, and below it. A copy each time: to change it changes nothing. */
   readonly url: URL;
-  /** What the server's tokens are for. */
-  readonly target: ResolvedTarget;
+  /** What the server's tokens are for; `undefined` while it has to be discovered. */
+  readonly target: ResolvedTarget | undefined;
+  /** The target, discovered where it has to be: once, for all who wait. */
+  readonly resolveTarget: (signal?: AbortSignal) => Promise<ResolvedTarget>;
+  /** Scopes that the server may ask for in addition. */
+  readonly stepUpScopes: readonly string[];
   /** Header fields sent with every request, below all others. A function, since a field may hold a secret. */
   readonly headers: () => readonly (readonly [string, string])[];
   /** A digest, equal only for servers with the same URL, target and header fields, and no `fetch` of their own. */
@@ -51,7 +74,8 @@ export interface McpServer {
 }
 
 /**
- * Checks the description of an MCP server. Its `fetch` refuses every URL but the server's own and follows no redirect.
+ * Checks the description of an MCP server. Its `fetch` refuses every URL but the server's own, and a redirect with
+ * OnbehalfError `server_failed`: to follow one would be to send token and body once more.
  *
  * @throws TypeError when a field is not of its form
  * @throws OnbehalfError `insecure_url` for plain http off loopback
@@ -59,36 +83,80 @@ export interface McpServer {
 export function defineMcpServer(options: McpServerOptions): McpServer {
   checkOptions(options, 'an MCP server', SERVER_OPTIONS);
   const url = secureUrl(options.url, '"url" of an MCP server', options.dangerouslyAllowInsecureHttp);
-  const target = resolveTarget(options.target);
+  const given = options.target === 'discover' ? ({ discover: true } as const) : options.target;
+  const discovered = isDiscovered(given) ? given : undefined;
+  if (discovered) checkDiscoveredTarget(discovered);
+  let target = isDiscovered(given) ? undefined : resolveTarget(given);
+  const stepUpScopes = scopesOf(options.stepUpScopes);
   const headers = Object.freeze([...layerHeaders(options.headers)].map((field) => Object.freeze(field)));
   const send: FetchLike = options.fetch ?? ((to, init) => fetch(to, init));
+  const name = options.name ?? (target ? describeTarget(target) : url.host);
+  const flights = createSingleFlight<ResolvedTarget>(DISCOVERY_MS);
+  /** Where the server itself says that its metadata is. */
+  let challenge: string | undefined;
+
+  const discover = async (signal: AbortSignal): Promise<ResolvedTarget> => {
+    const { dangerouslyAllowInsecureHttp } = options;
+    const metadata = await discoverResource(url, {
+      ...{ challenge, signal, dangerouslyAllowInsecureHttp },
+      fetch: options.fetch,
+    });
+    target = await resolveDiscovered(discovered as DiscoveredTarget, metadata, signal);
+    return target;
+  };
+
   return Object.freeze({
-    name: options.name ?? describeTarget(target),
+    name,
     get url() {
       return new URL(url);
     },
-    target,
+    get target() {
+      return target;
+    },
+    resolveTarget: async (signal?: AbortSignal) => target ?? flights.run('target', discover, signal),
+    stepUpScopes,
     headers: () => headers,
-    // Two functions that send are two servers, for all we know.
-    id: digest([url.href, target, headers, options.fetch && randomUUID()]),
-    assertPinned: (to: string) => assertPinned(url, new URL(to)),
+    // Two functions that send are two servers, for all we know, and so are two that are to be discovered.
+    id: digest([url.href, target ?? randomUUID(), headers, stepUpScopes, options.fetch && randomUUID()]),
+    assertPinned: (to: string) => assertPinned(url, to),
     fetch: async (to: string, init: RequestInit) => {
-      assertPinned(url, new URL(to));
-      const fields = layerHeaders(headers, init.headers as HeaderFields);
-      return withoutLocation(await send(to, { ...init, headers: fields, redirect: 'manual' }));
+      assertPinned(url, to);
+      const fields = below(headers, requestFields(init.headers));
+      const response = await send(to, { ...init, headers: fields, redirect: 'manual' });
+      if (!target && response.status === 401) challenge = readChallenge(response)?.resourceMetadata;
+      if (isRedirect(response)) throw redirected(name, response);
+      return response;
     },
   });
 }
 
-/** A redirect that cannot be followed: a client that follows them by itself would send token and body once more. */
-function withoutLocation(response: Response): Response {
-  if (!response.headers.has('location')) return response;
-  const headers = new Headers(response.headers);
-  headers.delete('location');
-  const { status, statusText } = response;
-  // What is left of a redirect's body is of no use, and a body is not allowed with every status.
-  void response.body?.cancel();
-  return new Response(null, { status, statusText, headers });
+const DISCOVERY_MS = 30_000;
+
+const isDiscovered = (target: unknown): target is DiscoveredTarget =>
+  typeof target === 'object' && target !== null && 'discover' in target;
+
+function scopesOf(scope: OneOrMore | undefined): readonly string[] {
+  return scope === undefined || scope.length === 0 ? [] : resolveTarget({ scope }).scopes;
+}
+
+/** Lays the static fields below those of a request. */
+function below(headers: readonly (readonly [string, string])[], fields: RequestFields): RequestFields {
+  for (const [name, value] of headers) if (!Object.hasOwn(fields, name)) fields[name] = value;
+  return fields;
+}
+
+/** A `fetch` of the user's own may have followed it, whatever it was told. */
+const isRedirect = ({ status, type, redirected: followed }: Response): boolean =>
+  followed || type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304);
+
+function redirected(name: string, response: Response): OnbehalfError {
+  void response.body?.cancel().catch(() => {});
+  return new OnbehalfError(
+    'server_failed',
+    `${name} answered with a redirect (status ${response.status}), which is not followed: ` +
+      'set "url" to the address where the server is',
+    { failure: 'misconfigured', status: response.status },
+  );
 }
 
 /** Not the values themselves: header fields are among them. */
@@ -96,8 +164,10 @@ function digest(values: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(values)).digest('base64url');
 }
 
-/** @throws OnbehalfError `url_not_pinned` unless `url` is on the origin and at or below the path of `pinned` */
-function assertPinned(pinned: URL, url: URL): void {
+/** @throws OnbehalfError `url_not_pinned` unless `to` is on the origin and at or below the path of `pinned` */
+function assertPinned(pinned: URL, to: string): void {
+  if (to === pinned.href) return;
+  const url = new URL(to);
   const base = pinned.pathname.endsWith('/') ? pinned.pathname : `${pinned.pathname}/`;
   const inside = url.pathname === pinned.pathname || url.pathname.startsWith(base);
   // What is one path segment here may be two at the server (an encoded slash), or the parent ("..;", encoded or not).

@@ -7,7 +7,8 @@ import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { httpStatus } from './call-failure.ts';
 import { listTools } from './client.ts';
-import { createDiscoverySessions, credentialKey, type DiscoveryCredential } from './discovery-session.ts';
+import { createDiscoverySessions } from './discovery-session.ts';
+import { ANONYMOUS, createAgentIdentities, type Identity } from './identity.ts';
 import type { McpServer } from './server.ts';
 import type { SessionPool } from './session-pool.ts';
 
@@ -70,8 +71,8 @@ interface Way {
   readonly list: (signal: AbortSignal) => Promise<readonly Tool[]>;
 }
 
-/** Identities that a listing can be made under, in the order `auto` tries them. */
-type Identity = Exclude<DiscoveryPolicy, 'auto'>;
+/** Under whose identity a listing is made. */
+type Who = Exclude<DiscoveryPolicy, 'auto'>;
 
 /** Makes a catalogue of tools. Nothing is listed before it is asked for. */
 export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogue {
@@ -84,7 +85,8 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
   const { pool, ttlMs = 300_000, maxEntries = 1_000 } = options;
   const listings = new Map<string, Listing>();
   /** What `auto` found to work, by server. */
-  const found = new Map<string, Identity>();
+  const found = new Map<string, Who>();
+  const agentOf = createAgentIdentities();
   const flights = createSingleFlight<readonly Tool[]>(30_000);
 
   /** A listing that was begun before tools changed must not be kept after. */
@@ -97,6 +99,7 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
   const sessions = createDiscoverySessions({
     onToolsChanged: invalidate,
     idleMs: options.listenMs ?? 60_000,
+    maxSessions: maxEntries,
   });
   pool.onToolsChanged(invalidate);
 
@@ -106,18 +109,24 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     listings.set(key, { tools, serverId: server.id, expiresAt: Date.now() + ttlMs });
   };
 
-  const remember = (server: McpServer, identity: Identity): void => {
+  const remember = (server: McpServer, who: Who): void => {
     found.delete(server.id);
     makeRoom(found, maxEntries);
-    found.set(server.id, identity);
+    found.set(server.id, who);
   };
 
-  const wayOf = (identity: Identity, server: McpServer, given: ListOptions): Way => {
-    if (identity === 'delegated') {
+  const identityOf = (who: Exclude<Who, 'delegated'>, server: McpServer, source?: ActorSource): Identity => {
+    if (who === 'anonymous') return ANONYMOUS;
+    if (source) return agentOf(source);
+    throw new TypeError(`discovery "agent" of ${server.name} needs a credential of the agent's own`);
+  };
+
+  const wayOf = (who: Who, server: McpServer, given: ListOptions): Way => {
+    if (who === 'delegated') {
       const delegation = required(server, given.delegation);
       // What was listed for a user is for runs of that user which last: a kept listing asks the broker nothing else.
       pool.assertUsable(server, delegation);
-      const key = `${identity} ${delegation.subject.digest} ${server.id}`;
+      const key = `${who} ${delegation.subject.digest} ${server.id}`;
       return {
         key,
         // A shared listing is made in a session of the first run's group, and would end with that.
@@ -125,17 +134,13 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
         list: (signal) => pool.call(server, delegation, (client) => listTools(client, signal), { signal }),
       };
     }
-    const credential = credentialOf(identity, server, given.agentCredential);
-    const key = `${credentialKey(credential)} ${server.id}`;
-    return { key, flight: key, list: (signal) => sessions.list(server, credential, signal) };
+    const identity = identityOf(who, server, given.agentCredential);
+    const key = `${identity.key} ${server.id}`;
+    return { key, flight: key, list: (signal) => sessions.list(server, identity, signal) };
   };
 
-  const listAs = async (
-    identity: Identity,
-    server: McpServer,
-    given: ListOptions,
-  ): Promise<readonly Tool[]> => {
-    const { key, flight, list } = wayOf(identity, server, given);
+  const listAs = async (who: Who, server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
+    const { key, flight, list } = wayOf(who, server, given);
     const kept = listings.get(key);
     if (kept && kept.expiresAt > Date.now()) return kept.tools;
     const work = async (signal: AbortSignal): Promise<readonly Tool[]> => {
@@ -148,18 +153,18 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
   };
 
   const listAuto = async (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
-    const all: readonly Identity[] = given.agentCredential
+    const all: readonly Who[] = given.agentCredential
       ? ['anonymous', 'agent', 'delegated']
       : ['anonymous', 'delegated'];
     const known = found.get(server.id);
-    const order = known ? [known, ...all.filter((identity) => identity !== known)] : all;
-    for (const identity of order) {
+    const order = known ? [known, ...all.filter((who) => who !== known)] : all;
+    for (const who of order) {
       try {
-        const tools = await listAs(identity, server, given);
-        remember(server, identity);
+        const tools = await listAs(who, server, given);
+        remember(server, who);
         return tools;
       } catch (error) {
-        if (identity === order.at(-1) || !isRefusal(error)) throw error;
+        if (who === order.at(-1) || !isRefusal(error)) throw error;
       }
     }
     throw new Error('unreachable');
@@ -189,14 +194,4 @@ function required(server: McpServer, delegation: Delegation | undefined): Delega
       failure: 'misconfigured',
     },
   );
-}
-
-function credentialOf(
-  identity: 'anonymous' | 'agent',
-  server: McpServer,
-  source: ActorSource | undefined,
-): DiscoveryCredential {
-  if (identity === 'anonymous') return { kind: 'anonymous' };
-  if (source) return { kind: 'agent', source };
-  throw new TypeError(`discovery "agent" of ${server.name} needs a credential of the agent's own`);
 }

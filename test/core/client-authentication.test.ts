@@ -207,7 +207,7 @@ test.each(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'cl
           ? { method, assertion: typeof source === 'string' ? assertion : () => assertion }
           : { method, clientSecret: source };
       const sts = await startPlainSts(undefined, { clientAuth, ...once });
-      const secrets = [secret, 'p%7Ess%5Fw%2Erd%2D4'];
+      const secrets = [secret, 'p%7Ess_w.rd-4'];
       sts.handle(({ headers, form }, response) => {
         const basic = headers.authorization?.slice(6) ?? '';
         secrets.push(...[basic, form.get('client_assertion') ?? ''].filter(Boolean));
@@ -244,7 +244,7 @@ test('of what was sent the last is kept, and not more and more', async () => {
     );
   }
   expect(sent()).toContain('secret-50');
-  expect(sent()).toContain(Buffer.from('agent:secret%2D50').toString('base64'));
+  expect(sent()).toContain(Buffer.from('agent:secret-50').toString('base64'));
   expect(sent().length).toBeLessThanOrEqual(16);
 });
 
@@ -253,16 +253,13 @@ test('a secret given as value is known as confidential before the first request'
     { method: 'client_secret_basic', clientSecret: 'p@ss-word' },
     'agent',
   );
-  const credentials = Buffer.from('agent:p%40ss%2Dword').toString('base64');
-  expect([...sent()].sort()).toEqual([credentials, 'p%40ss%2Dword', 'p@ss-word'].sort());
+  const credentials = Buffer.from('agent:p%40ss-word').toString('base64');
+  expect([...sent()].sort()).toEqual([credentials, 'p%40ss-word', 'p@ss-word'].sort());
 });
 
 test('nothing that is made of a setting shows a secret when it is printed', async () => {
   const clientSecret = 'agent-secret-of-a-test';
-  const secrets = [
-    clientSecret,
-    Buffer.from(`agent:${clientSecret.replaceAll('-', '%2D')}`).toString('base64'),
-  ];
+  const secrets = [clientSecret, Buffer.from(`agent:${clientSecret}`).toString('base64')];
   for (const method of ['client_secret_basic', 'client_secret_post', 'client_secret_jwt'] as const) {
     for (const source of [clientSecret, () => clientSecret]) {
       const clientAuth: ClientAuth = { method, clientSecret: source };
@@ -329,3 +326,28 @@ test.each<[string, object]>([
   expect(make).toThrow(TypeError);
   expect(make).toThrow(`"${field}"`);
 });
+
+test.each([
+  // RFC 6749 section 2.3.1 names the client; the encoding is that of appendix B.
+  ['s6BhdRkqt3', '7Fjfp0ZBr1KtDRbnfVdmIw', 's6BhdRkqt3:7Fjfp0ZBr1KtDRbnfVdmIw'],
+  ['my-client_1.a*', 'a-secret_1.a*', 'my-client_1.a*:a-secret_1.a*'],
+  // The example of appendix B: U+0020, U+0025, U+0026, U+002B, U+00A3, U+20AC.
+  ['agent', ' %&+\u00a3\u20ac', 'agent:+%25%26%2B%C2%A3%E2%82%AC'],
+  ['a:b', 'c:d~', 'a%3Ab:c%3Ad%7E'],
+])(
+  'client_secret_basic of %s encodes as a form does, and no more',
+  async (clientId, clientSecret, wanted) => {
+    const { authenticate } = createClientAuthentication(
+      { method: 'client_secret_basic', clientSecret },
+      clientId,
+    );
+    const headers = new Headers();
+    await authenticate(
+      { issuer: 'https://sts.example.com' },
+      { client_id: clientId },
+      new URLSearchParams(),
+      headers,
+    );
+    expect(headers.get('authorization')).toBe(`Basic ${Buffer.from(wanted).toString('base64')}`);
+  },
+);

@@ -6,6 +6,7 @@ import { type Broker, type Delegation, runAs } from '../../src/index.ts';
 import { createDelegatedFetch, type DelegatedFetch } from '../../src/mcp/delegated-fetch.ts';
 import { defineMcpServer } from '../../src/mcp/server.ts';
 import type { DevelopmentSts } from '../../src/sts/index.ts';
+import { renderings } from '../support/leaks.ts';
 import {
   AGENT,
   type Answer,
@@ -44,6 +45,9 @@ const refuseFirst =
     count -= 1;
     response.writeHead(count >= 0 ? 401 : 200).end('answer');
   };
+
+/** What is told of a token that stays refused. */
+const REJECTED = { code: 'server_rejected_token', failure: 'denied', status: 401 };
 
 const tokensAt = ({ requests }: Recorder): (string | undefined)[] =>
   requests.map(({ headers }) => headers.authorization);
@@ -271,28 +275,28 @@ describe('a redirect', () => {
   const SECRET = 'what the user said';
 
   test.each([301, 302, 303, 307, 308])(
-    'with %i to another port is handed back, and nothing reaches the thief',
+    'with %i to another port is an error, and nothing reaches the thief',
     async (status) => {
       const thief = await startRecorder();
       const { fetch, url } = await connect((_seen, response) => {
         response.writeHead(status, { location: `${thief.origin}/mcp` }).end();
       });
       const init = { method: 'POST', body: SECRET, headers: { dpop: 'proof' } };
-      const response = await runAs(alice, () => fetch(url, { ...init, redirect: 'follow' }));
-      expect(response.status).toBe(status);
+      const error = await failure(runAs(alice, () => fetch(url, { ...init, redirect: 'follow' })));
+      expect(error).toMatchObject({ code: 'server_failed', failure: 'misconfigured', status });
       expect(thief.requests).toEqual([]);
     },
   );
 
   test.each([301, 302, 307, 308])(
-    'with %i to another path of the same origin is handed back without the place it names',
+    'with %i to another path of the same origin is an error that does not repeat the place',
     async (status) => {
       const { server, fetch, url } = await connect((_seen, response) => {
         response.writeHead(status, { location: '/steal' }).end();
       });
-      const response = await runAs(alice, () => fetch(url, { method: 'POST', body: SECRET }));
-      expect(response.status).toBe(status);
-      expect(response.headers.has('location')).toBe(false);
+      const error = await failure(runAs(alice, () => fetch(url, { method: 'POST', body: SECRET })));
+      expect(error).toMatchObject({ code: 'server_failed', status });
+      for (const text of renderings(error)) expect(text).not.toContain('steal');
       expect(server.requests.map(({ path }) => path)).toEqual(['/mcp']);
     },
   );
@@ -303,8 +307,19 @@ describe('a redirect', () => {
       response.writeHead(307, { location: thief.origin }).end();
     });
     const request = new Request(url, { method: 'POST', body: SECRET, redirect: 'follow' });
-    expect((await runAs(alice, () => fetch(request))).status).toBe(307);
+    expect((await failure(runAs(alice, () => fetch(request)))).status).toBe(307);
     expect(thief.requests).toEqual([]);
+  });
+
+  test('that a fetch of the user’s own has followed all the same is an error too', async () => {
+    const other = await startRecorder();
+    const server = await startRecorder((_seen, response) => {
+      response.writeHead(302, { location: other.origin }).end();
+    });
+    const url = server.origin;
+    const follow = (to: string, init: RequestInit) => globalThis.fetch(to, { ...init, redirect: 'follow' });
+    const fetch = createDelegatedFetch({ broker, url, target: 'calendar', fetch: follow });
+    expect((await failure(runAs(alice, () => fetch(url)))).code).toBe('server_failed');
   });
 
   test('in answer to the replay is not followed', async () => {
@@ -315,8 +330,14 @@ describe('a redirect', () => {
       if (asked === 1) response.writeHead(401).end();
       else response.writeHead(307, { location: thief.origin }).end();
     });
-    expect((await runAs(alice, () => fetch(url, { method: 'POST', body: SECRET }))).status).toBe(307);
+    const error = await failure(runAs(alice, () => fetch(url, { method: 'POST', body: SECRET })));
+    expect([error.status, asked]).toEqual([307, 2]);
     expect(thief.requests).toEqual([]);
+  });
+
+  test('is none of 304: that is an answer to a condition', async () => {
+    const { fetch, url } = await connect((_seen, response) => void response.writeHead(304).end());
+    expect((await runAs(alice, () => fetch(url))).status).toBe(304);
   });
 });
 
@@ -356,24 +377,24 @@ describe('on 401', () => {
     expect(sts.exchanges).toHaveLength(2);
   });
 
-  test('again, the answer is handed back: there is one replay and no more', async () => {
+  test('again, it is an error: there is one replay and no more', async () => {
     const { server, fetch, url } = await connect(refuseFirst(5));
-    expect((await runAs(alice, () => fetch(url))).status).toBe(401);
+    expect(await failure(runAs(alice, () => fetch(url)))).toMatchObject(REJECTED);
     expect(server.requests).toHaveLength(2);
     expect(sts.exchanges).toHaveLength(2);
   });
 
-  test('a body that was streamed cannot be sent twice, so the answer is handed back', async () => {
+  test('a body that was streamed cannot be sent twice, so the refusal is told', async () => {
     const { server, fetch, url } = await connect(refuseFirst(1));
     const init = { method: 'POST', body: streamOf(bytes), duplex: 'half' } as RequestInit;
-    expect((await runAs(alice, () => fetch(url, init))).status).toBe(401);
+    expect(await failure(runAs(alice, () => fetch(url, init)))).toMatchObject(REJECTED);
     expect(server.requests.map(({ body }) => body)).toEqual(['the same body']);
   });
 
   test('of a streamed body the refused token is dropped all the same: the next request has another', async () => {
     const { server, fetch, url } = await connect(refuseFirst(1));
     const init = { method: 'POST', body: streamOf(bytes), duplex: 'half' } as RequestInit;
-    await runAs(alice, () => fetch(url, init));
+    await failure(runAs(alice, () => fetch(url, init)));
     expect((await runAs(alice, () => fetch(url))).status).toBe(200);
     const [first, second] = tokensAt(server);
     expect(server.requests).toHaveLength(2);
@@ -446,27 +467,27 @@ describe('on 401', () => {
   });
 });
 
-test('403 and 500 are answers: no other token is asked for', async () => {
-  for (const status of [403, 500]) {
-    const { server, fetch, url } = await connect((_seen, response) => {
-      response.writeHead(status).end();
-    });
-    expect((await runAs(alice, () => fetch(url))).status).toBe(status);
-    expect(server.requests).toHaveLength(1);
-  }
+test('403 and 500 are no reason to ask for another token: one is told, the other handed back', async () => {
+  const { server, fetch, url } = await connect(({ path }, response) => {
+    response.writeHead(Number(path.slice(-3))).end();
+  });
+  const refused = await failure(runAs(alice, () => fetch(`${url}/403`)));
+  expect(refused).toMatchObject({ code: 'server_rejected_token', failure: 'denied', status: 403 });
+  expect((await runAs(alice, () => fetch(`${url}/500`))).status).toBe(500);
+  expect(server.requests).toHaveLength(2);
   expect(sts.exchanges).toHaveLength(1);
 });
 
-test('a server that cannot be reached fails as fetch does, with no token in the error', async () => {
+test('a server that cannot be reached is told by code, with no token in the error', async () => {
   const http = createServer();
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as AddressInfo;
   await new Promise((resolve) => http.close(resolve));
   const url = `http://127.0.0.1:${port}/mcp`;
   const fetch = createDelegatedFetch({ broker, url, target: 'calendar' });
-  const error: unknown = await runAs(alice, () => fetch(url)).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(TypeError);
-  expect(String(error) + JSON.stringify(error) + String((error as Error).cause)).not.toMatch(/eyJ/);
+  const error = await failure(runAs(alice, () => fetch(url)));
+  expect(error).toMatchObject({ code: 'server_unreachable', failure: 'unavailable', retryable: true });
+  for (const text of renderings(error)) expect(text).not.toMatch(/eyJ/);
 });
 
 test('two users at once through one fetch are never mixed up', async () => {

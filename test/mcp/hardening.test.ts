@@ -160,10 +160,11 @@ describe('a redirect to a place below the path of the server', () => {
     expect(at.raw.of('tools/call').map(({ path }) => path)).toEqual(['/mcp']);
   });
 
-  test.each([301, 302, 303, 307, 308])('with %i comes back without its Location', async (code) => {
+  test.each([301, 302, 303, 307, 308])('with %i fails, and does not say where it leads', async (code) => {
     const at = await scene({ answers: { GET: status(code, { location: '/mcp/elsewhere' }) } });
-    const response = await fetchOf(at)(at.raw.url);
-    expect([response.status, response.headers.get('location')]).toEqual([code, null]);
+    const error = await thrownBy(fetchOf(at)(at.raw.url));
+    expect(error).toMatchObject({ code: 'server_failed', failure: 'misconfigured', status: code });
+    expect((error as Error).message).not.toContain('elsewhere');
     expect(at.raw.requests).toHaveLength(1);
   });
 });
@@ -267,11 +268,11 @@ describe('after close()', () => {
     };
     const { pool, raw, server } = await scene({ answers: { 'tools/list': held } });
     const catalogue = catalogueAt(pool);
-    const listing = catalogue.list(server);
+    const listing = thrownBy(catalogue.list(server));
     await raw.arrived('tools/list');
     await catalogue.close();
     answer();
-    await listing;
+    expect(await listing).toBeInstanceOf(Error);
     await raw.arrived('DELETE');
     expect(raw.sessions.size).toBe(0);
   }, 3_000);

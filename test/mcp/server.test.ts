@@ -16,6 +16,8 @@ it('is another server for another URL, target or header field', () => {
     { target: { audience: 'calendar', scope: 'read' } },
     { headers: { 'X-Tenant': 'one' } },
     { headers: { 'X-Tenant': 'two' } },
+    { stepUpScopes: 'write' },
+    { target: 'discover' },
   ];
   expect(new Set([idOf(), ...others.map(idOf)]).size).toBe(others.length + 1);
 });
@@ -54,4 +56,27 @@ it('lets nobody change the header fields that it gives away', () => {
   expect(() => given.push(['x-b', '2'])).toThrow(TypeError);
   expect(() => Object.assign(given[0] as object, { 1: '2' })).toThrow(TypeError);
   expect(server.headers()).toEqual([['x-a', '1']]);
+});
+
+it('takes step-up scopes as text or as a list, and has none by default', () => {
+  const server = (stepUpScopes?: string | readonly string[]): readonly string[] =>
+    defineMcpServer({ url: 'https://a.example/', target: 'calendar', stepUpScopes }).stepUpScopes;
+  expect(server('write delete')).toEqual(server(['write', 'delete']));
+  expect([...server('write delete')].toSorted()).toEqual(['delete', 'write']);
+  expect([server(), server(''), server([])]).toEqual([[], [], []]);
+});
+
+it.each([
+  ['step-up scopes that are none', { stepUpScopes: 7 }],
+  ['a target that is none', { target: 7 }],
+  ['no target', { target: undefined }],
+  ['an option that does not exist', { scopes: 'a' }],
+])('%s are a mistake', (_what, options) => {
+  expect(() => idOf(options as unknown as Partial<McpServerOptions>)).toThrow(TypeError);
+});
+
+it('has its target at once where that is not to be discovered, and gives the same one', async () => {
+  const server = defineMcpServer({ url: 'https://a.example/', target: 'calendar' });
+  expect(server.target?.audiences).toEqual(['calendar']);
+  expect(await server.resolveTarget()).toBe(server.target);
 });

@@ -424,8 +424,8 @@ describe('the bound', () => {
     expect(await call(bob)).toBe('you are bob');
   });
 
-  test('refuses with capacity_exceeded when all are in use, without a request or an exchange', async () => {
-    pool = poolOf({ maxSessions: 1 });
+  test('refuses at once with "maxWaitMs: 0" when all are in use, without a request or an exchange', async () => {
+    pool = poolOf({ maxSessions: 1, maxWaitMs: 0 });
     const bob = await begin({ sts, broker }, 'bob');
     const gate = createGate();
     witness.onCall = () => gate.wait();

@@ -1,6 +1,6 @@
 import { type ErrorCode, type FailureClass, isOnbehalfError } from '../core/errors.ts';
-import { describeCallFailure } from '../mcp/call-failure.ts';
-import type { McpServer } from '../mcp/server.ts';
+import { describeCallFailure } from './call-failure.ts';
+import type { McpServer } from './server.ts';
 
 /** What the model is told when a tool call could not be made for the user. It holds nothing secret. */
 export type ToolError = {

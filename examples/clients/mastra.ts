@@ -1,0 +1,35 @@
+// Mastra: one MCP client for all servers, shared by all users. The run's request context says whose it is.
+import { Agent } from '@mastra/core/agent';
+import { RequestContext } from '@mastra/core/request-context';
+import { MCPClient } from '@mastra/mcp';
+import { MASTRA_DELEGATION, mastraServer } from 'onbehalf/mcp';
+import { answerAll, CALENDAR_URL, MAIL_URL, startBroker } from './environment.ts';
+import { scriptedModel as model } from './models/mastra.ts';
+
+const broker = startBroker();
+
+// #region readme
+// At start, before there is any user: connecting and listing tools needs no token of anybody.
+const calendar = mastraServer({ broker, url: CALENDAR_URL, target: 'calendar' });
+const mail = mastraServer({ broker, url: MAIL_URL, target: 'mail' });
+const mcp = new MCPClient({ servers: { calendar, mail } });
+const tools = await mcp.listTools();
+const agent = new Agent({ id: 'assistant', name: 'assistant', instructions: 'Help.', model, tools });
+
+// For each request: the run is the user's whose token came with it.
+async function answer(subjectToken: string): Promise<string> {
+  const delegation = broker.begin({ subjectToken });
+  try {
+    const requestContext = new RequestContext([[MASTRA_DELEGATION, delegation]]);
+    const { text } = await agent.generate('Who am I?', { requestContext });
+    return text;
+  } finally {
+    broker.end(delegation);
+  }
+}
+// #endregion
+
+await answerAll(answer);
+await mcp.disconnect();
+await Promise.all([calendar.fetch.close(), mail.fetch.close()]);
+broker.close();

@@ -1,0 +1,416 @@
+import { randomUUID } from 'node:crypto';
+import type { Delegation } from '../broker/delegation.ts';
+import { abortable } from '../core/abortable.ts';
+import { OnbehalfError } from '../core/errors.ts';
+import type { FetchLike } from '../core/http.ts';
+import { findOnbehalfError } from './call-failure.ts';
+import type { Identity } from './identity.ts';
+import { createQueue } from './queue.ts';
+import type { McpServer } from './server.ts';
+
+/** How long sessions are kept, and how many. */
+export interface SessionLimits {
+  /** A session that nobody used for this long is closed, in milliseconds. Default: 60,000. */
+  readonly idleMs?: number | undefined;
+  /** Longest that a session is used; calls under way in it are finished, in milliseconds. Default: one hour. */
+  readonly maxSessionMs?: number | undefined;
+  /** Most sessions open at once; an idle one makes room. Default: 10,000. */
+  readonly maxSessions?: number | undefined;
+  /**
+   * Longest that a call waits for room when all sessions are in use, in milliseconds; 0 for not at all. Default: 10,000.
+   */
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** What {@link SessionLimits} must be. */
+export const LIMITS = {
+  idleMs: 'positive?',
+  maxSessionMs: 'positive?',
+  maxSessions: 'positive?',
+  maxWaitMs: 'natural?',
+} as const;
+
+/** What is needed to open a session. */
+export interface Opening {
+  /** Makes requests under the session's identity, for whichever run has a call under way in it. */
+  readonly fetch: (server: McpServer) => FetchLike;
+  /** Aborts when the session is given up before it is open. */
+  readonly signal: AbortSignal;
+}
+
+/** An open session, as the keeper sees it. */
+export interface OpenSession {
+  /** `Mcp-Session-Id` that the server gave, and the negotiated version: what a DELETE has to carry. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whether something is still under way in it that no call waits for, a stream, say. */
+  readonly busy?: () => boolean;
+  /** Lets go of it on this side. */
+  readonly dispose?: () => Promise<void>;
+}
+
+/** Where a session belongs, and how it is opened. */
+export interface Place<S extends OpenSession> {
+  /** Names it. */
+  readonly key: string;
+  /** What it belongs to besides its identity and server; closed together. */
+  readonly scope: string;
+  readonly server: McpServer;
+  readonly identity: Identity;
+  readonly open: (opening: Opening) => Promise<S>;
+}
+
+/** Makes a {@link Place}: one for each scope, server and identity. */
+export function placeOf<S extends OpenSession>(place: Omit<Place<S>, 'key'>): Place<S> {
+  return { ...place, key: `${place.identity.key} ${place.server.id} ${place.scope}` };
+}
+
+/** How a session is used. */
+export interface UseOptions<S, T> {
+  /** Whether an error says that the server answered 404. */
+  readonly isForgotten: (error: unknown) => boolean;
+  /** Whether what was given is that 404. It sees everything that `use` gives, as soon as it does. */
+  readonly isGone?: (given: T, session: S) => boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Keeps sessions open: one for each scope, server and identity. */
+export interface SessionKeeper {
+  /**
+   * Uses the session of a place, opened where there is none. If the server turns out to have forgotten it, so that nothing
+   * was done, it is opened anew, and `use` called once more.
+   *
+   * @param options - how it is seen that the server answered 404: by what `use` threw, or by what it gave
+   */
+  use<S extends OpenSession, T>(
+    place: Place<S>,
+    use: (session: S) => Promise<T>,
+    options: UseOptions<S, T>,
+  ): Promise<T>;
+  /** Waits until there is room for one more, and keeps it free until the function that is given is called. */
+  reserve(signal?: AbortSignal): Promise<() => void>;
+  /** Takes over a session that is open already, unless its place has one. */
+  adopt<S extends OpenSession>(place: Place<S>, session: S): void;
+  /** Closes with DELETE, as far as the server answers in time, the sessions of a scope or of an identity. */
+  close(what: { readonly scope: string } | { readonly identity: string }): Promise<void>;
+  /** Resolves when the DELETE requests under way have been answered. */
+  settled(): Promise<void>;
+  /** Closes all sessions; none is opened any more. */
+  end(): Promise<void>;
+  readonly ended: boolean;
+  /** Sessions open. */
+  readonly size: number;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly place: Place<OpenSession>;
+  readonly tags: readonly string[];
+  readonly opening: Promise<OpenSession>;
+  readonly givenUp: AbortController;
+  readonly farewell: () => FetchLike | undefined;
+  /** Known as soon as the server has answered `initialize`, so that what is half open can be closed too. */
+  headers: Readonly<Record<string, string>>;
+  /** Known when it is open. */
+  session: OpenSession | undefined;
+  /** Its server knows it no more, so it has to be told nothing. */
+  forgotten: boolean;
+  closing: Promise<void> | undefined;
+  /** The calls under way, each by its run. All have the same identity, so a request may be made under any that lasts. */
+  readonly users: (Delegation | undefined)[];
+  readonly endsAt: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Opening does nothing yet: what hangs holds up those who wait now, and not those who come later. */
+const OPENING_MS = 30_000;
+const MOST_OPENINGS = 3;
+
+/**
+ * Makes a keeper of sessions.
+ *
+ * @param isActive - whether a run lasts
+ */
+export function createSessionKeeper(
+  limits: SessionLimits,
+  isActive: (delegation: Delegation) => boolean,
+): SessionKeeper {
+  const { idleMs = 60_000, maxSessionMs = 3_600_000, maxSessions = 10_000, maxWaitMs = 10_000 } = limits;
+  const entries = new Map<string, Entry>();
+  const tagged = new Map<string, Set<Entry>>();
+  /** All that are open, those too that are for nobody new. */
+  const all = new Set<Entry>();
+  let reserved = 0;
+  /** Least recently used first. */
+  const idle = new Set<Entry>();
+  const closing = new Set<Promise<void>>();
+  const queue = createQueue<Entry | 'room'>({
+    maxWaitMs,
+    full: () =>
+      new OnbehalfError(
+        'capacity_exceeded',
+        `${maxSessions} MCP sessions are in use, the most there may be`,
+        { failure: 'unavailable' },
+      ),
+  });
+  let ended = false;
+
+  /** From now on it is for those alone who use it already. */
+  const retire = (entry: Entry): void => {
+    if (entries.get(entry.key) === entry) entries.delete(entry.key);
+    idle.delete(entry);
+  };
+
+  const drop = (entry: Entry): void => {
+    retire(entry);
+    all.delete(entry);
+    clearTimeout(entry.timer);
+    for (const tag of entry.tags) {
+      const group = tagged.get(tag);
+      group?.delete(entry);
+      if (group?.size === 0) tagged.delete(tag);
+    }
+    queue.serve();
+  };
+
+  /** Closes at once; what has to be said to the server is said with the token kept at this moment. */
+  const close = (entry: Entry): Promise<void> => {
+    if (entry.closing !== undefined) return entry.closing;
+    drop(entry);
+    const say = entry.forgotten ? undefined : entry.farewell();
+    entry.givenUp.abort();
+    const task = part(entry, say).finally(() => closing.delete(task));
+    closing.add(task);
+    entry.closing = task;
+    return task;
+  };
+
+  const add = (place: Place<OpenSession>, open: (entry: Entry) => Promise<OpenSession>): Entry => {
+    const { key } = place;
+    const now = Date.now();
+    const tags = [`scope ${place.scope}`, `identity ${place.identity.key}`];
+    let begin = (_session: Promise<OpenSession>): void => {};
+    const opening = new Promise<OpenSession>((resolve) => {
+      begin = resolve;
+    });
+    const entry: Entry = {
+      ...{ key, place, tags, opening, headers: {}, users: [] },
+      ...{ session: undefined, forgotten: false, closing: undefined, timer: undefined },
+      givenUp: new AbortController(),
+      farewell: place.identity.farewell(place.server),
+      endsAt: now + maxSessionMs,
+    };
+    entries.set(key, entry);
+    all.add(entry);
+    for (const tag of tags) {
+      const group = tagged.get(tag) ?? new Set();
+      tagged.set(tag, group.add(entry));
+    }
+    opening.then(
+      (session) => {
+        entry.session = session;
+        entry.headers = session.headers;
+      },
+      // The server may have made a session before it failed.
+      () => void close(entry),
+    );
+    begin(open(entry));
+    return entry;
+  };
+
+  const open = async (entry: Entry): Promise<OpenSession> => {
+    const { place, givenUp } = entry;
+    const [first] = entry.users;
+    const who = (): Delegation =>
+      (entry.users.findLast((user) => user && isActive(user)) ?? first) as Delegation;
+    const timer = setTimeout(() => givenUp.abort(slow(place.server)), OPENING_MS).unref();
+    const fetch = (server: McpServer): FetchLike => {
+      const send = place.identity.fetch(server, who);
+      return async (url, init) => {
+        const response = await send(url, init);
+        const id = response.headers.get('mcp-session-id');
+        if (id !== null && !entry.session) entry.headers = { 'mcp-session-id': id };
+        return response;
+      };
+    };
+    try {
+      return await abortable(place.open({ fetch, signal: givenUp.signal }), givenUp.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  /** Nobody waits for it any more. */
+  const rest = (entry: Entry): void => {
+    const isKept = entries.get(entry.key) === entry;
+    if (!isKept && !entry.session?.busy?.()) return void close(entry);
+    entry.timer = entry.timer?.refresh() ?? setTimeout(() => onIdle(entry), idleMs).unref();
+    // Of what is for nobody new, a stream may be open still.
+    idle.add(entry);
+    queue.serve();
+  };
+
+  const onIdle = (entry: Entry): void => {
+    // In use again: then its next rest counts.
+    if (entry.users.length > 0) return;
+    if (entry.session?.busy?.()) rest(entry);
+    else void close(entry);
+  };
+
+  const evict = (): boolean => {
+    for (const entry of idle) {
+      if (entry.session?.busy?.()) continue;
+      void close(entry);
+      return true;
+    }
+    return false;
+  };
+
+  const hasRoom = (): boolean => all.size + reserved < maxSessions || evict();
+
+  const assertOpen = (): void => {
+    if (ended) throw new TypeError('these sessions were closed');
+  };
+
+  const assertUsable = ({ identity, server }: Place<OpenSession>): void => {
+    assertOpen();
+    identity.assertUsable(server);
+  };
+
+  /** The kept entry of a place, unless its time is over. */
+  const find = (place: Place<OpenSession>): Entry | undefined => {
+    const entry = entries.get(place.key);
+    if (!entry || entry.endsAt > Date.now()) return entry;
+    retire(entry);
+    if (entry.users.length === 0) rest(entry);
+    return undefined;
+  };
+
+  /** The kept entry of a place, in use from now on. */
+  const join = (place: Place<OpenSession>): Entry | undefined => {
+    // A session may be shared; a run that has ended must not ride on another one's.
+    assertUsable(place);
+    const entry = find(place);
+    if (!entry) return undefined;
+    idle.delete(entry);
+    entry.users.push(place.identity.delegation);
+    return entry;
+  };
+
+  /** The same, or a new one; `undefined` while there is no room for it. */
+  const take = (place: Place<OpenSession>): Entry | undefined => {
+    const entry = join(place);
+    if (entry) return entry;
+    if (!hasRoom()) return undefined;
+    return add(place, (made) => {
+      made.users.push(place.identity.delegation);
+      return open(made);
+    });
+  };
+
+  const release = (entry: Entry, user: Delegation | undefined): void => {
+    entry.users.splice(entry.users.lastIndexOf(user), 1);
+    if (entry.users.length === 0) rest(entry);
+  };
+
+  /** Takes note that its server has forgotten a session; whether another may be tried. */
+  const forget = (entry: Entry): boolean => {
+    // Without an id there is no session to forget, and 404 is an answer like any other.
+    if (entry.headers['mcp-session-id'] === undefined) return false;
+    entry.forgotten = true;
+    retire(entry);
+    return true;
+  };
+
+  /** A shared opening may have been made under a run that ended meanwhile. */
+  const endedUnder = (error: unknown, user: Delegation | undefined): boolean =>
+    findOnbehalfError(error)?.code === 'delegation_ended' && user !== undefined && isActive(user);
+
+  return {
+    async use<S extends OpenSession, T>(
+      place: Place<S>,
+      use: (session: S) => Promise<T>,
+      { isForgotten, isGone, signal }: UseOptions<S, T>,
+    ) {
+      const user = place.identity.delegation;
+      for (let tries = 1, calls = 0; ; tries++) {
+        const entry = join(place) ?? ((await queue.wait(place.key, () => take(place), signal)) as Entry);
+        // A server that is started anew may forget a session while it is opened. One that always does is not to be helped.
+        let isLast = tries > MOST_OPENINGS;
+        try {
+          const session = (entry.session ?? (await abortable(entry.opening, signal))) as S;
+          calls += 1;
+          isLast ||= calls > 1;
+          const given = await use(session);
+          if (!isGone?.(given, session) || !forget(entry) || isLast) return given;
+        } catch (error) {
+          const isOther = (isForgotten(error) && forget(entry)) || endedUnder(error, user);
+          if (!isOther || isLast) throw error;
+        } finally {
+          release(entry, user);
+        }
+      }
+    },
+    async reserve(signal) {
+      const attempt = (): 'room' | undefined => {
+        assertOpen();
+        if (!hasRoom()) return undefined;
+        reserved += 1;
+        return 'room';
+      };
+      await queue.wait(randomUUID(), attempt, signal);
+      return () => {
+        reserved -= 1;
+        queue.serve();
+      };
+    },
+    adopt(place, session) {
+      const known = entries.get(place.key);
+      if (known) return;
+      const entry = add(place, () => Promise.resolve(session));
+      entry.session = session;
+      entry.headers = session.headers;
+      rest(entry);
+      // It was being opened when all were closed.
+      if (ended) void close(entry);
+    },
+    async close(what) {
+      const tag = 'scope' in what ? `scope ${what.scope}` : `identity ${what.identity}`;
+      await Promise.all([...(tagged.get(tag) ?? [])].map(close));
+    },
+    settled: async () => void (await Promise.all(closing)),
+    async end() {
+      ended = true;
+      queue.fail(new TypeError('these sessions were closed'));
+      for (const entry of all) void close(entry);
+      await Promise.all(closing);
+    },
+    get ended() {
+      return ended;
+    },
+    get size() {
+      return all.size;
+    },
+  };
+}
+
+function slow(server: McpServer): OnbehalfError {
+  const message = `${server.name} opened no session within ${OPENING_MS} ms`;
+  return new OnbehalfError('server_unreachable', message, { failure: 'unavailable' });
+}
+
+/** Parts with a session, at the server and here. Never fails. */
+async function part(entry: Entry, say: FetchLike | undefined): Promise<void> {
+  await entry.opening.catch(() => {});
+  if (say && entry.headers['mcp-session-id']) await sayDelete(entry, say).catch(() => {});
+  await entry.session?.dispose?.().catch(() => {});
+}
+
+/** How long a DELETE may take: nobody waits for a server that does not answer. */
+const DELETE_TIMEOUT_MS = 2_000;
+
+/** Ends a session at the server (MCP Streamable HTTP, session management). A server may refuse; that is its right. */
+async function sayDelete({ place, headers }: Entry, say: FetchLike): Promise<void> {
+  const signal = AbortSignal.timeout(DELETE_TIMEOUT_MS);
+  const response = await say(place.server.url.href, { method: 'DELETE', headers, signal });
+  await response.body?.cancel();
+}
