@@ -59,6 +59,8 @@ async function measure(
 ): Promise<{ bare: Times; over: Times }> {
   // As the SDK's transport calls it.
   const url = new URL(URL_OF_SERVER);
+  const { status } = await fetch(url, { ...init });
+  if (status !== 200) throw new Error(`the delegated fetch answered with ${status}`);
   const { times, difference } = await inRounds(
     { ours: () => fetch(url, { ...init }), bare: () => server(url, { ...init }) },
     ROUNDS,

@@ -9,7 +9,11 @@ export async function connect(broker: Broker, url: string) {
   const fetch = createDelegatedFetch({ broker, url, target: 'calendar' }); // the one line
   const client = new Client({ name: 'assistant', version: '1.0.0' });
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { fetch }));
-  return { client, close: () => fetch.close() };
+  const close = async () => {
+    await client.close(); // first, or it tries to get its stream back
+    await fetch.close();
+  };
+  return { client, close };
 }
 
 /** For each request: calls a tool for the user whose token came with it. */

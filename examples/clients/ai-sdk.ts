@@ -1,15 +1,18 @@
 // The AI SDK: one MCP client for each server, shared by all users.
+
+// #region readme
 import { createMCPClient } from '@ai-sdk/mcp';
 import { generateText, isStepCount } from 'ai';
 import { runAs } from 'onbehalf';
 import { aiSdkTransport } from 'onbehalf/mcp';
+// #endregion
 import { answerAll, CALENDAR_URL, MAIL_URL, startBroker } from './environment.ts';
 import { scriptedModel as model } from './models/ai-sdk.ts';
 
 const broker = startBroker();
 
 // #region readme
-// At start, before there is any user: connecting and listing tools needs no token of anybody.
+// At start, before there is any user. A server that wants a token to connect or list: add an `agentCredential`.
 const calendar = await createMCPClient({
   transport: aiSdkTransport({ broker, url: CALENDAR_URL, target: 'calendar' }),
 });
@@ -31,5 +34,9 @@ async function answer(subjectToken: string): Promise<string> {
 // #endregion
 
 await answerAll(answer);
+
+// #region readme
+// At the end.
 await Promise.all([calendar.close(), mail.close()]);
 broker.close();
+// #endregion

@@ -1,5 +1,8 @@
 // What every example here runs on: where things are, and whose requests come in. A service would have its own.
-import { type Broker, clientCredentialsActor, createBroker, createTokenService } from 'onbehalf';
+
+// #region readme
+import { clientCredentialsActor, createBroker, createTokenService } from 'onbehalf';
+// #endregion
 
 /** Who signed in, with the token that came with the request: a JSON object of names and subject tokens. */
 export const SUBJECT_TOKENS: Readonly<Record<string, string>> = JSON.parse(setting('SUBJECT_TOKENS'));
@@ -8,13 +11,16 @@ export const SUBJECT_TOKENS: Readonly<Record<string, string>> = JSON.parse(setti
 export const CALENDAR_URL = setting('CALENDAR_URL');
 export const MAIL_URL = setting('MAIL_URL');
 
+const ISSUER = setting('ISSUER');
+const CLIENT_SECRET = setting('CLIENT_SECRET');
+
 /** One broker for the process, and all that it serves. */
-export function startBroker(): Broker {
+export function startBroker() {
   // #region readme
   const tokenService = createTokenService({
-    issuer: setting('ISSUER'), // for example https://sts.example.com
+    issuer: ISSUER, // for example https://sts.example.com
     clientId: 'assistant',
-    clientAuth: { method: 'client_secret_basic', clientSecret: setting('CLIENT_SECRET') },
+    clientAuth: { method: 'client_secret_basic', clientSecret: CLIENT_SECRET },
   });
   const broker = createBroker({ tokenService, actor: clientCredentialsActor(tokenService) });
   // #endregion

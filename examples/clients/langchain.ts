@@ -1,8 +1,11 @@
 // LangChain: one MCP client for each server, shared by all users.
+
+// #region readme
 import { loadMcpTools } from '@langchain/mcp-adapters';
 import { createAgent, toolErrorMiddleware } from 'langchain';
 import { runAs } from 'onbehalf';
 import { langchainClient } from 'onbehalf/langchain';
+// #endregion
 import { answerAll, CALENDAR_URL, MAIL_URL, startBroker } from './environment.ts';
 import { ScriptedModel } from './models/langchain.ts';
 
@@ -10,7 +13,7 @@ const broker = startBroker();
 const model = new ScriptedModel();
 
 // #region readme
-// At start, before there is any user: connecting and listing tools needs no token of anybody.
+// At start, before there is any user. A server that wants a token to connect or list: add an `agentCredential`.
 const calendar = await langchainClient({ broker, url: CALENDAR_URL, target: 'calendar' });
 const mail = await langchainClient({ broker, url: MAIL_URL, target: 'mail' });
 const tools = [...(await loadMcpTools('calendar', calendar)), ...(await loadMcpTools('mail', mail))];
@@ -35,5 +38,9 @@ async function answer(subjectToken: string): Promise<string> {
 // #endregion
 
 await answerAll(answer);
+
+// #region readme
+// At the end.
 await Promise.all([calendar.close(), mail.close()]);
 broker.close();
+// #endregion

@@ -1,15 +1,18 @@
 // Mastra: one MCP client for all servers, shared by all users. The run's request context says whose it is.
+
+// #region readme
 import { Agent } from '@mastra/core/agent';
 import { RequestContext } from '@mastra/core/request-context';
 import { MCPClient } from '@mastra/mcp';
 import { MASTRA_DELEGATION, mastraServer } from 'onbehalf/mcp';
+// #endregion
 import { answerAll, CALENDAR_URL, MAIL_URL, startBroker } from './environment.ts';
 import { scriptedModel as model } from './models/mastra.ts';
 
 const broker = startBroker();
 
 // #region readme
-// At start, before there is any user: connecting and listing tools needs no token of anybody.
+// At start, before there is any user. A server that wants a token to connect or list: add an `agentCredential`.
 const calendar = mastraServer({ broker, url: CALENDAR_URL, target: 'calendar' });
 const mail = mastraServer({ broker, url: MAIL_URL, target: 'mail' });
 const mcp = new MCPClient({ servers: { calendar, mail } });
@@ -30,6 +33,10 @@ async function answer(subjectToken: string): Promise<string> {
 // #endregion
 
 await answerAll(answer);
+
+// #region readme
+// At the end.
 await mcp.disconnect();
 await Promise.all([calendar.fetch.close(), mail.fetch.close()]);
 broker.close();
+// #endregion

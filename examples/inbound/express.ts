@@ -4,8 +4,8 @@
 import express from 'express';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { createInbound } from 'onbehalf';
-import type { Settings } from './settings.ts';
 // #endregion
+import type { Settings } from './settings.ts';
 
 export function createExpressApp({ broker, issuer, jwksUri, ask }: Settings): express.Express {
   // #region docs

@@ -5,8 +5,8 @@ import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { createInbound } from 'onbehalf';
-import type { Settings } from './settings.ts';
 // #endregion
+import type { Settings } from './settings.ts';
 
 export function createHonoApp({ broker, issuer, jwksUri, ask }: Settings): Hono {
   // #region docs

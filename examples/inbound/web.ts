@@ -3,8 +3,8 @@
 // #region docs
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { createInbound } from 'onbehalf';
-import type { Settings } from './settings.ts';
 // #endregion
+import type { Settings } from './settings.ts';
 
 export function createWebHandler({ broker, issuer, jwksUri, ask }: Settings) {
   // #region docs

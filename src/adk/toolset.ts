@@ -26,7 +26,7 @@ export interface DelegatedMCPToolsetOptions {
   readonly name?: string | undefined;
   /** Under which identity its tools are listed. Default: `auto`. */
   readonly discovery?: DiscoveryPolicy | undefined;
-  /** The agent's own token for this server, for listing its tools under `agent` and `auto`. */
+  /** The agent's own token for this server, for listing its tools under `agent` and `auto`. Not the broker's `actor`. */
   readonly agentCredential?: ActorSource | undefined;
   /**
    * Header fields sent with every request, listing included. The delegated `Authorization` wins over them, so one given

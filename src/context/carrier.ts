@@ -27,8 +27,13 @@ export function currentDelegation(): Delegation | undefined {
  *   `SessionPool.call(server, theirs, ...)`.
  *
  * @returns what the function returns
+ * @throws TypeError without a delegation or a function
  */
 export function runAs<T>(delegation: Delegation, fn: () => T): T {
+  if (typeof delegation !== 'object' || delegation === null) {
+    throw new TypeError('runAs() needs a delegation, as broker.begin() gives it');
+  }
+  if (typeof fn !== 'function') throw new TypeError('runAs() needs a function: runAs(delegation, () => ...)');
   return carrier.run(delegation, fn);
 }
 

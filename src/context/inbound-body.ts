@@ -27,7 +27,7 @@ export function lasting(response: Response, method: string, run: Run): Response 
 
 function bound(body: ReadableStream<Uint8Array>, run: Run): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  return new ReadableStream<Uint8Array>(
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
@@ -45,7 +45,12 @@ function bound(body: ReadableStream<Uint8Array>, run: Run): ReadableStream<Uint8
     // Nothing is made before somebody wants it.
     { highWaterMark: 0 },
   );
+  unread.register(stream, run.end);
+  return stream;
 }
+
+/** An answer that was put aside for another one is read by nobody. Its run ends when it is collected. */
+const unread = new FinalizationRegistry<() => void>((end) => end());
 
 function leave(
   reader: ReadableStreamDefaultReader<Uint8Array>,

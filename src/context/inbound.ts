@@ -47,7 +47,8 @@ export interface InboundOptions extends ChallengeOptions {
    * anybody until the STS looks at the token.
    *
    * A token is good when what this returns, or resolves to, is truthy, as the result of `jwtVerify` of `jose` is. It is
-   * refused (401) when that is falsy, or when this throws an error that speaks of the token: one of `jose`, or one whose
+   * refused (401) when that is falsy, an Error, a Response, or an object that says `active: false` (RFC 7662 section 2.2),
+   * `valid: false` or `ok: false`; or when this throws an error that speaks of the token: one of `jose`, or one whose
    * `code` or `errorCode` is `invalid_token`. Any other error says that nobody knows (503).
    *
    * `'elsewhere'` when a gateway or a middleware before this one verifies it, or when no code decides anything by
@@ -100,7 +101,7 @@ export function createInbound(options: InboundOptions): Inbound {
     const token = tokenOf(authorization);
     if (token === undefined) return refusals[authorization ? 'invalid_request' : 'unauthenticated'];
     try {
-      if (verify !== 'elsewhere' && !(await verify(token, request))) return refusals.invalid_token;
+      if (verify !== 'elsewhere' && saysNo(await verify(token, request))) return refusals.invalid_token;
       return broker.begin({ subjectToken: token, session: session?.(request) });
     } catch (error) {
       const reason = reasonOf(error);
@@ -170,6 +171,13 @@ export function createInbound(options: InboundOptions): Inbound {
       void enter();
     },
   });
+}
+
+/** Many verifiers say no by an object, and every object is truthy. */
+function saysNo(verdict: unknown): boolean {
+  if (!verdict || verdict instanceof Error || verdict instanceof Response) return true;
+  const { active, valid, ok } = Object(verdict) as Readonly<Record<string, unknown>>;
+  return active === false || valid === false || ok === false;
 }
 
 function checkInboundOptions(options: InboundOptions): void {

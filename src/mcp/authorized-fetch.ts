@@ -4,7 +4,7 @@ import type { FetchLike } from '../core/http.ts';
 import type { IssuedToken } from '../core/issued-token.ts';
 import { type ResolvedTarget, resolveTarget } from '../core/target.ts';
 import { type BearerChallenge, readChallenge } from './challenge.ts';
-import { type RequestFields, requestFields } from './headers.ts';
+import { type RequestFields, withField } from './headers.ts';
 import { redactedResponse } from './redacted-response.ts';
 import { rejected } from './rejection.ts';
 import { isReplayable } from './request.ts';
@@ -30,7 +30,8 @@ export function authorizedFetch(broker: Broker, server: McpServer, delegation: (
     let raised = false;
     for (;;) {
       const token = await broker.token(caller, target, { signal });
-      const response = await server.fetch(url, { ...init, headers: withToken(init.headers, token) });
+      const headers = withToken(init.headers, token);
+      const response = await server.fetch(url, { ...init, headers });
       if (response.status < 400) return response;
       if (response.status !== 401 && response.status !== 403) {
         return redactedResponse(response, token.accessToken);
@@ -68,17 +69,22 @@ function raise(
   { response, challenge }: { response: Response; challenge: BearerChallenge | undefined },
 ): ResolvedTarget | undefined {
   if (response.status !== 403 || challenge?.error !== 'insufficient_scope') return undefined;
-  const missing = (challenge.scope ?? []).filter((scope) => !target.scopes.includes(scope));
-  if (missing.length === 0 || !missing.every((scope) => server.stepUpScopes.includes(scope)))
-    return undefined;
-  // The broker knows a target by its object. There are no more of them than sets of scopes that were allowed.
+  const asked = new Set((challenge.scope ?? []).filter((scope) => !target.scopes.includes(scope)));
+  const allowed = server.stepUpScopes.filter((scope) => !target.scopes.includes(scope));
+  if (asked.size === 0 || ![...asked].every((scope) => allowed.includes(scope))) return undefined;
+  // The broker knows a target by its object.
   const known = raisedTargets.get(target) ?? new Map<string, ResolvedTarget>();
   raisedTargets.set(target, known);
-  const name = missing.toSorted().join(' ');
+  // A server that asks for ever other sets gets one token with all that it may ask for, not one for each.
+  const wanted = allowed.filter((scope) => asked.has(scope));
+  const missing = known.has(wanted.join(' ')) || known.size < MOST_SETS ? wanted : allowed;
+  const name = missing.join(' ');
   const higher = known.get(name) ?? resolveTarget(withScopes(target, missing));
   known.set(name, higher);
   return higher;
 }
+
+const MOST_SETS = 16;
 
 function withScopes(target: ResolvedTarget, more: readonly string[]): Parameters<typeof resolveTarget>[0] {
   const { audiences, resources, scopes, ...rest } = target;
@@ -87,7 +93,5 @@ function withScopes(target: ResolvedTarget, more: readonly string[]): Parameters
 
 /** Whatever was there as `Authorization`, in any case, is overridden: there is one value for each name. */
 function withToken(given: RequestInit['headers'], token: IssuedToken): RequestFields {
-  const fields = requestFields(given);
-  fields.authorization = `Bearer ${token.accessToken}`;
-  return fields;
+  return withField(given, 'authorization', `Bearer ${token.accessToken}`);
 }

@@ -2,24 +2,29 @@ import { randomUUID } from 'node:crypto';
 import type { FetchLike } from '../core/http.ts';
 import { httpStatus } from './call-failure.ts';
 import { type Handshake, recordHandshake, repeatHandshake } from './handshake.ts';
-import { type RequestFields, requestFields } from './headers.ts';
+import { requestFields } from './headers.ts';
 import type { Identity } from './identity.ts';
 import type { RpcId } from './rpc-message.ts';
 import type { McpServer } from './server.ts';
-import { type ServerSession, serverSession } from './server-session.ts';
-import { type Place, placeOf, type SessionKeeper } from './session-keeper.ts';
+import { eventIds, type ServerSession, serverSession } from './server-session.ts';
+import { type Farewell, type Place, placeOf, type SessionKeeper } from './session-keeper.ts';
 
 /** The one session that a client believes to have. At the server, each identity that uses the client has its own. */
 export interface ClientSession {
-  /** `Mcp-Session-Id` that the client knows. */
+  /**
+   * `Mcp-Session-Id` that the client knows. It is of our making: a server may give one id to two clients, and one client
+   * must not pass for another.
+   */
   readonly id: string;
-  /** Under which the client opened it. */
-  readonly owner: Identity;
+  /** Under which the client opened it; `undefined` when that was a user's whose run nobody remembers. */
+  readonly owner: () => Identity | undefined;
   readonly handshake: Handshake;
-  /** Sets its sessions at the server apart from those of other clients. */
-  readonly scope: string;
+  /** Whether another identity has used it. */
+  isShared: boolean;
   /** Under which identity the last requests were made, so that they can be cancelled from anywhere. */
-  readonly calls: Map<RpcId, Identity>;
+  readonly calls: Map<RpcId, WeakRef<Identity>>;
+  /** Events of the stream that the client listens to. A stream that is resumed after any other is a call's. */
+  readonly events: Set<string>;
   /** Where the session of an identity is, and how requests are made in it. */
   readonly ways: WeakMap<Identity, Way>;
 }
@@ -32,13 +37,18 @@ interface Way {
 /** The sessions of the clients that use one `fetch`. */
 export interface ClientSessions {
   find(id: string | undefined): ClientSession | undefined;
-  /** Takes note of the session that a client has opened. */
-  add(owner: Identity, opened: { readonly id: string; readonly init: RequestInit }): void;
+  /** Takes note of the session that a client has opened, if the server gave it an id, which it puts ours in place of. */
+  add(
+    owner: Identity,
+    opened: { readonly init: RequestInit; readonly response: Response; readonly farewell: Farewell },
+  ): void;
   /**
    * Makes a request in the session of an identity, which is opened by the client's own handshake where there is none. What
    * the server answers 404 to, because it has forgotten the session, is made once more in another.
    */
   send(session: ClientSession, identity: Identity, request: ClientRequest): Promise<Response>;
+  /** The same for the stream that the client listens to, under the identity that opened its session. */
+  listen(session: ClientSession, owner: Identity, request: ClientRequest): Promise<Response>;
   /** Ends the sessions of a client at the server. */
   end(session: ClientSession): Promise<void>;
   clear(): void;
@@ -56,7 +66,7 @@ const MOST_CLIENTS = 10_000;
 export function createClientSessions(server: McpServer, keeper: SessionKeeper): ClientSessions {
   const clients = new Map<string, ClientSession>();
 
-  const wayOf = ({ scope, handshake, ways }: ClientSession, identity: Identity): Way => {
+  const wayOf = ({ id: scope, handshake, ways }: ClientSession, identity: Identity): Way => {
     const known = ways.get(identity);
     if (known) return known;
     const open: Place<ServerSession>['open'] = async ({ fetch, signal }) =>
@@ -68,26 +78,40 @@ export function createClientSessions(server: McpServer, keeper: SessionKeeper): 
 
   const end = async (session: ClientSession): Promise<void> => {
     clients.delete(session.id);
-    await keeper.close({ scope: session.scope });
+    await keeper.close(session.id);
   };
 
   return {
-    find: (id) => (id === undefined ? undefined : clients.get(id)),
-    add(owner, { id, init }) {
+    find(id) {
+      const session = id === undefined ? undefined : clients.get(id);
+      if (!session) return undefined;
+      // Last used goes last, so that the first is the one to go.
+      clients.delete(session.id);
+      clients.set(session.id, session);
+      return session;
+    },
+    add(owner, { init, response, farewell }) {
+      const own = response.headers.get('mcp-session-id');
+      if (!response.ok || own === null) return;
       const [oldest] = clients.values();
       if (oldest && clients.size >= MOST_CLIENTS) void end(oldest);
       const session: ClientSession = {
-        ...{ id, owner, scope: randomUUID() },
+        id: randomUUID(),
+        owner: remember(owner),
         handshake: recordHandshake(init),
+        isShared: false,
         calls: new Map(),
+        events: new Set(),
         ways: new WeakMap(),
       };
-      clients.set(id, session);
-      keeper.adopt(wayOf(session, owner).place, serverSession({ 'mcp-session-id': id }));
+      keeper.adopt(wayOf(session, owner).place, serverSession({ 'mcp-session-id': own }), farewell);
+      clients.set(session.id, session);
+      nameAs(session.id, response);
     },
     send(session, identity, { url, init }) {
       const { place, send } = wayOf(session, identity);
-      return keeper.use(place, (own) => send(url, { ...init, headers: inSession(init, own) }), {
+      if (session.owner() !== identity) session.isShared = true;
+      return keeper.use(place, (own) => send(url, inSession(init, own)), {
         isForgotten: (error) => httpStatus(error) === 404,
         isGone(response, own) {
           own.watch(response);
@@ -97,28 +121,50 @@ export function createClientSessions(server: McpServer, keeper: SessionKeeper): 
         signal: init.signal ?? undefined,
       });
     },
+    async listen(session, owner, request) {
+      return noteEvents(session, await this.send(session, owner, request));
+    },
     end,
     clear: () => clients.clear(),
   };
 }
 
-/** A request's fields with the id of the session that it goes to. The version is the client's own, and stays. */
-function inSession(init: RequestInit, { headers }: ServerSession): RequestFields {
+const MOST_EVENTS = 1_000;
+
+function noteEvents({ events }: ClientSession, response: Response): Response {
+  if (!response.ok || !response.body) return response;
+  const note = (id: string): void => {
+    if (events.size >= MOST_EVENTS) events.delete(events.values().next().value as string);
+    events.add(id);
+  };
+  const { status, headers } = response;
+  return new Response(response.body.pipeThrough(eventIds(note)), { status, headers });
+}
+
+/** Of a user, no longer than anybody else does: the client may outlive the run by far. */
+function remember(identity: Identity): () => Identity | undefined {
+  if (!identity.delegation) return () => identity;
+  const ref = new WeakRef(identity);
+  return () => ref.deref();
+}
+
+/** A request with the id of the session that it goes to. The version is the client's own, and stays. */
+function inSession(init: RequestInit, { headers }: ServerSession): RequestInit {
   const fields = requestFields(init.headers);
   const id = headers['mcp-session-id'];
   const version = fields['mcp-protocol-version'];
   if (version !== undefined) headers['mcp-protocol-version'] = version;
   if (id === undefined) delete fields['mcp-session-id'];
   else fields['mcp-session-id'] = id;
-  return fields;
+  return fields === init.headers ? init : { ...init, headers: fields };
 }
 
-/** Gives an answer the id that the client knows: clients take over whatever id an answer has. */
-function nameAs(id: string, response: Response): void {
-  const own = response.headers.get('mcp-session-id');
-  if (own === null || own === id) return;
+/** Gives an answer the id that the client knows, if any: clients take over whatever id an answer has. */
+export function nameAs(id: string | undefined, response: Response): void {
+  if (!response.headers.has('mcp-session-id')) return;
   const headers = new Headers(response.headers);
-  headers.set('mcp-session-id', id);
+  if (id === undefined) headers.delete('mcp-session-id');
+  else headers.set('mcp-session-id', id);
   // A copy of the response would lose its URL, and a stream in between costs more than the rest of this package.
   Object.defineProperty(response, 'headers', { value: headers });
 }

@@ -96,8 +96,8 @@ export async function listTools(client: Client, signal?: AbortSignal): Promise<r
  */
 function withoutStream(fetchLike: FetchLike, listens: () => boolean): FetchLike {
   return async (url, init) => {
+    if (init.method !== 'GET' || listens()) return fetchLike(url, init);
     const resumes = new Headers(init.headers).has('last-event-id');
-    if (init.method !== 'GET' || resumes || listens()) return fetchLike(url, init);
-    return new Response(null, { status: 405 });
+    return resumes ? fetchLike(url, init) : new Response(null, { status: 405 });
   };
 }

@@ -11,7 +11,7 @@ import { createRouter, isUnsent } from './message-router.ts';
 import { readRequest } from './request.ts';
 import { isDiscovery, type RpcMessage, readMessage } from './rpc-message.ts';
 import { defineMcpServer, type McpServerOptions, SERVER_OPTIONS } from './server.ts';
-import { createSessionKeeper, LIMITS, type SessionLimits } from './session-keeper.ts';
+import { createSessionKeeper, LIMITS, runsOf, type SessionLimits } from './session-keeper.ts';
 import type { DiscoveryPolicy } from './tool-catalogue.ts';
 
 /** Options of {@link createDelegatedFetch}. */
@@ -26,7 +26,10 @@ export interface DelegatedFetchOptions extends McpServerOptions, SessionLimits {
   readonly delegation?: ((context?: unknown) => Delegation | undefined) | undefined;
   /** Under whose identity the client connects and lists what the server has. Default: `auto`. */
   readonly discovery?: DiscoveryPolicy | undefined;
-  /** The agent's own token for this server, for `agent` and `auto`. */
+  /**
+   * The agent's own token for this server, for `agent` and `auto`. Not the broker's `actor`: whoever sees that token can act as the
+   * agent at the STS.
+   */
   readonly agentCredential?: ActorSource | undefined;
   /**
    * What becomes of a tool call that cannot be made: `throw` an error; or a `tool_result` with `isError` for the model to
@@ -93,10 +96,9 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
   const { idleMs, maxSessionMs, maxSessions, maxWaitMs, ...described } = rest;
   const server = defineMcpServer(described);
   const limits = { idleMs, maxSessionMs, maxSessions, maxWaitMs };
-  const keeper = createSessionKeeper(limits, (each) => broker.status(each) === 'active');
+  const keeper = createSessionKeeper(limits, runsOf(broker));
   const clients = createClientSessions(server, keeper);
   const route = createRouter({ broker, server, keeper, clients, discovery, agentCredential });
-  const stop = broker.onGroupEnd((group) => void keeper.close({ identity: `user ${group}` }));
 
   const told = (error: unknown, message: RpcMessage, signal: AbortSignal | undefined): unknown => {
     if (signal?.aborted || isOnbehalfError(error) || isMisuse(error)) return error;
@@ -117,7 +119,7 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
       server.assertPinned(url);
       const response = await route({ url, init, message, caller });
       if (failures !== 'tool_result' || !isToolCall(message)) return response;
-      if (response.ok) return await unbroken(response, { server, message, signal });
+      if (response.ok) return unbroken(response, { server, message, signal });
       // The client has to connect anew.
       if (isUnsent(response)) return response;
       void response.body?.cancel().catch(() => {});
@@ -134,7 +136,6 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
   return Object.defineProperties(send, {
     close: {
       value: async () => {
-        stop();
         clients.clear();
         await keeper.end();
       },

@@ -3,7 +3,7 @@ import { httpStatus, outgoing } from './call-failure.ts';
 import { listTools, type McpSession, openSession } from './client.ts';
 import type { Identity } from './identity.ts';
 import type { McpServer } from './server.ts';
-import { createSessionKeeper, type Place, placeOf } from './session-keeper.ts';
+import { createSessionKeeper, NO_RUNS, type Place, placeOf } from './session-keeper.ts';
 
 /**
  * Sessions for listing tools and hearing that they changed, under no identity or the agent's own. They are apart from the
@@ -25,7 +25,7 @@ export interface DiscoverySessionsOptions {
 
 export function createDiscoverySessions(options: DiscoverySessionsOptions): DiscoverySessions {
   const { idleMs, maxSessions } = options;
-  const keeper = createSessionKeeper({ idleMs, maxSessions }, () => true);
+  const keeper = createSessionKeeper({ idleMs, maxSessions }, NO_RUNS);
 
   const at = (server: McpServer, identity: Identity): Place<McpSession> =>
     placeOf({

@@ -23,27 +23,33 @@ function resultText(server: McpServer, { id }: RpcMessage, error: unknown): stri
  * The answer to a `tools/call`, which ends in a result also when it breaks off: the call may have been carried out, and
  * there are clients that make it once more.
  */
-export async function unbroken(
+export function unbroken(
   response: Response,
   call: {
     readonly server: McpServer;
     readonly message: RpcMessage;
     readonly signal: AbortSignal | undefined;
   },
-): Promise<Response> {
+): Response {
   const { server, message, signal } = call;
   const { status, headers, body } = response;
-  if (body === null) return response;
-  if (headers.get('content-type')?.startsWith('text/event-stream')) {
-    const lost = (error: unknown): string => resultText(server, message, error);
+  const lost = (error: unknown): string => resultText(server, message, error);
+  if (body !== null && headers.get('content-type')?.startsWith('text/event-stream')) {
     return new Response(unbrokenEvents(body, lost, signal), { status, headers });
   }
-  try {
-    return new Response(await response.text(), { status, headers });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    return toolResult(server, message, error);
-  }
+  const text = async (): Promise<string> => {
+    try {
+      return await Response.prototype.text.call(response);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      return lost(error);
+    }
+  };
+  // A new response would cost more than the rest of a request.
+  return Object.defineProperties(response, {
+    text: { value: text },
+    json: { value: async () => JSON.parse(await text()) },
+  });
 }
 
 function unbrokenEvents(

@@ -22,7 +22,7 @@ function entriesOf(layer: HeaderFields | undefined): Iterable<readonly [string, 
 }
 
 /**
- * The header fields of a request that is on its way: a copy of the client's, in lower case, to be written to by each step.
+ * The header fields of a request that is on its way: a copy of the client's, in lower case.
  * No `Headers`: that checks each value, letter by letter, and `fetch` does so once more.
  */
 export class RequestFields {
@@ -35,5 +35,20 @@ export function requestFields(given: RequestInit['headers']): RequestFields {
   const fields = new RequestFields();
   for (const [name, value] of entriesOf(given as HeaderFields | undefined))
     fields[name.toLowerCase()] = value;
+  return fields;
+}
+
+/**
+ * A copy of a request's header fields with another value in one of them, or none. A copy, since whoever was given the
+ * others has them still: what goes out as nobody must not have a token a moment later.
+ */
+export function withField(
+  given: RequestInit['headers'],
+  name: string,
+  value: string | undefined,
+): RequestFields {
+  const fields = Object.assign(new RequestFields(), requestFields(given));
+  if (value === undefined) delete fields[name];
+  else fields[name] = value;
   return fields;
 }

@@ -5,7 +5,7 @@ import type { ActorSource } from '../core/actor.ts';
 import type { FetchLike } from '../core/http.ts';
 import { agentFetch, agentTokens } from './agent-fetch.ts';
 import { authorizedFetch } from './authorized-fetch.ts';
-import { type RequestFields, requestFields } from './headers.ts';
+import { type RequestFields, withField } from './headers.ts';
 import type { McpServer } from './server.ts';
 
 /** Whom a request is from: a user, by the agent; the agent itself; nobody. No two of them ever share a session. */
@@ -58,11 +58,14 @@ function agentIdentity(source: ActorSource): Identity {
   };
 }
 
+/** Key of the identity of a run group. */
+export const userKey = (group: string): string => `user ${group}`;
+
 /** That of a user, by a run. */
 export function userIdentity(broker: Broker, delegation: Delegation): Identity {
   const reader = (server: McpServer) => broker.reader(delegation, server.target ?? server.url.href);
   return {
-    key: `user ${delegation.group}`,
+    key: userKey(delegation.group),
     delegation,
     fetch: (server, who = () => delegation) => authorizedFetch(broker, server, who),
     assertUsable: (server) => void reader(server),
@@ -79,8 +82,5 @@ export function userIdentity(broker: Broker, delegation: Delegation): Identity {
 }
 
 function withAuthorization(init: RequestInit, authorization?: string): RequestFields {
-  const headers = requestFields(init.headers);
-  if (authorization === undefined) delete headers.authorization;
-  else headers.authorization = authorization;
-  return headers;
+  return withField(init.headers, 'authorization', authorization);
 }

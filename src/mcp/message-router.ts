@@ -4,7 +4,7 @@ import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { httpStatus } from './call-failure.ts';
 import { readChallenge } from './challenge.ts';
-import type { ClientRequest, ClientSession, ClientSessions } from './client-sessions.ts';
+import { type ClientRequest, type ClientSession, type ClientSessions, nameAs } from './client-sessions.ts';
 import { requestFields } from './headers.ts';
 import { ANONYMOUS, createAgentIdentities, type Identity, userIdentity } from './identity.ts';
 import { rejected } from './rejection.ts';
@@ -35,12 +35,14 @@ type Who = Exclude<DiscoveryPolicy, 'auto'>;
 export function createRouter(options: RouterOptions): (request: RoutedRequest) => Promise<Response> {
   const { broker, server, keeper, clients, discovery = 'auto', agentCredential } = options;
   const agentOf = createAgentIdentities();
+  const home = server.url.href;
+  const isHome = (url: string): boolean => url === home || new URL(url).href === home;
   const users = new WeakMap<Delegation, Identity>();
   /** What `auto` found to work, by method. There are only so many methods of discovery. */
   const found = new Map<string, Who>();
 
   const userOf = (caller: Delegation | undefined): Identity => {
-    if (!caller) throw nobody(server, 'call it');
+    if (!caller) throw nobody(server);
     const known = users.get(caller);
     if (known) return known;
     // What is no delegation of this broker is refused here, whatever it is.
@@ -70,7 +72,7 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     session: ClientSession | undefined,
     request: ClientRequest,
   ): Promise<Response> => {
-    if (!session) return identity.fetch(server)(request.url, request.init);
+    if (!session) return sendAlone(identity, request);
     if (server.target || !identity.delegation) return clients.send(session, identity, request);
     // Its session is closed with the token that is kept then, and for that its target must be known.
     return server
@@ -78,13 +80,22 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
       .then(() => clients.send(session, identity, request));
   };
 
+  /** Without a session. A server that gives an id nevertheless would put the client into one that is not known here. */
+  const sendAlone = async (identity: Identity, { url, init }: ClientRequest): Promise<Response> => {
+    const response = await identity.fetch(server)(url, init);
+    nameAs(undefined, response);
+    return response;
+  };
+
   const connect = async (identity: Identity, request: ClientRequest): Promise<Response> => {
     const { init } = request;
-    const free = await keeper.reserve(init.signal ?? undefined);
+    const signal = init.signal ?? undefined;
+    if (identity.delegation && !server.target) await server.resolveTarget(signal);
+    const farewell = identity.farewell(server);
+    const free = await keeper.reserve(signal);
     try {
-      const response = await sendAs(identity, undefined, request);
-      const id = response.ok ? response.headers.get('mcp-session-id') : null;
-      if (id !== null) clients.add(identity, { id, init });
+      const response = await identity.fetch(server)(request.url, init);
+      clients.add(identity, { init, response, farewell });
       return response;
     } finally {
       free();
@@ -105,14 +116,37 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
         if (response.ok) found.set(method, who);
         if (!isRefusal(response.status)) return response;
         void response.body?.cancel().catch(() => {});
-        if (last)
-          throw rejected(server, response.status, { challenge: readChallenge(response), token: undefined });
+        const token = who === 'anonymous' ? undefined : 'unknown';
+        if (last) throw rejected(server, response.status, { challenge: readChallenge(response), token });
       } catch (error) {
-        if (!isRefusal(httpStatus(error))) throw error;
-        if (last) throw caller || discovery !== 'auto' ? error : nobody(server, 'connect');
+        const status = httpStatus(error);
+        if (status === undefined || !isRefusal(status)) throw error;
+        if (last) throw caller || discovery !== 'auto' ? error : unwelcome(server, who, { method, status });
       }
     }
     throw new Error('unreachable');
+  };
+
+  /** What belongs to the client's own session, and to nobody else's. */
+  const sendAsOwner = (session: ClientSession, request: ClientRequest): Promise<Response> => {
+    const owner = session.owner();
+    // The run that it was opened for is long over: as of a server without such a stream.
+    if (!owner) return Promise.resolve(unsent(405));
+    return request.init.method === 'GET'
+      ? clients.listen(session, owner, request)
+      : sendAs(owner, session, request);
+  };
+
+  /** A stream is resumed as whom it was begun: that of a call as its caller, and as nobody else, also when that is refused. */
+  const resume = (
+    session: ClientSession | undefined,
+    caller: Delegation | undefined,
+    request: ClientRequest,
+  ): Promise<Response> => {
+    const event = requestFields(request.init.headers)['last-event-id'] ?? '';
+    return session?.events.has(event)
+      ? sendAsOwner(session, request)
+      : sendAs(userOf(caller), session, request);
   };
 
   return (request) => {
@@ -124,29 +158,35 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     const session = clients.find(id);
     // A session of nobody knows whom: as at a server that has forgotten it, the client has to connect anew.
     if (id !== undefined && !session && method !== 'initialize') {
-      return Promise.resolve(unsent(verb === 'DELETE' ? 204 : 404));
+      return Promise.resolve(verb === 'DELETE' ? unsent(204) : unknownSession(message));
     }
     const plain = { url: request.url, init: { ...init, headers: fields } };
     if (session && verb === 'DELETE') {
       return clients.end(session).then(() => new Response(null, { status: 204 }));
     }
-    if (method === 'initialize') return discover(method, caller, (identity) => connect(identity, plain));
-    // What belongs to the client's own session, and to nobody else's; but a stream that is resumed is a call's.
-    const listens = verb === 'GET' && fields.accept?.includes('text/event-stream') === true;
-    if (session && (listens || method === 'notifications/initialized')) {
-      const resumes = caller && fields['last-event-id'] !== undefined;
-      return sendAs(resumes ? userOf(caller) : session.owner, session, plain);
+    // Anywhere else, and in any other way, it may be something else to the server.
+    const isPlain = verb === (method === undefined ? 'GET' : 'POST') && isHome(request.url);
+    const named = fields['mcp-method'];
+    const discovers = isPlain && isDiscovery(method) && (named === undefined || named === method);
+    if (discovers && method === 'initialize') {
+      delete fields['mcp-session-id'];
+      return discover(method, caller, (identity) => connect(identity, plain));
     }
-    if (listens || isDiscovery(method)) {
+    const listens = isPlain && verb === 'GET' && fields.accept?.includes('text/event-stream') === true;
+    if (listens && fields['last-event-id'] !== undefined) return resume(session, caller, plain);
+    if (session && (listens || (discovers && method === 'notifications/initialized')))
+      return sendAsOwner(session, plain);
+    if (listens || discovers) {
       return discover(method ?? verb, caller, (identity) => sendAs(identity, session, plain));
     }
     if (session && message.cancels !== undefined) {
-      const identity = session.calls.get(message.cancels);
+      const identity = session.calls.get(message.cancels)?.deref();
       // Nobody's request: nobody has to be told that it is cancelled.
       return identity ? sendAs(identity, session, plain) : Promise.resolve(unsent(202));
     }
-    const isAside = session && (message.isAnswer || method?.startsWith('notifications/'));
-    const identity = isAside && !caller ? session.owner : userOf(caller);
+    const isAside =
+      message.isAnswer || (message.id === undefined && method?.startsWith('notifications/') === true);
+    const identity = (isAside && !caller && session && ownerAlone(session)) || userOf(caller);
     if (session && message.id !== undefined) note(session, message.id, identity);
     return sendAs(identity, session, plain);
   };
@@ -155,27 +195,55 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
 const answers = new WeakSet<Response>();
 
 /** An answer of our own: nothing was sent. */
-function unsent(status: number): Response {
-  const response = new Response(null, { status });
+function unsent(status: number, body: string | null = null): Response {
+  const response = new Response(body, { status });
   answers.add(response);
   return response;
+}
+
+function unknownSession({ id }: RpcMessage): Response {
+  const message = 'this session has been ended, or is not of this process: the client has to connect anew';
+  return unsent(404, JSON.stringify({ jsonrpc: '2.0', id: id ?? null, error: { code: -32_001, message } }));
 }
 
 /** Whether nothing was sent for an answer. */
 export const isUnsent = (response: Response): boolean => answers.has(response);
 
-const isRefusal = (status: number | undefined): boolean => status === 401 || status === 403;
+const isRefusal = (status: number): boolean => status === 401 || status === 403;
 
 /** Most requests of a client that can still be cancelled. */
 const MOST_CALLS = 1_000;
 
 function note({ calls }: ClientSession, id: string | number, identity: Identity): void {
   if (calls.size >= MOST_CALLS) calls.delete(calls.keys().next().value as string);
-  calls.set(id, identity);
+  calls.set(id, new WeakRef(identity));
 }
 
-function nobody(server: McpServer, what: string): OnbehalfError {
-  const hint = what === 'connect' ? ', or give an "agentCredential"' : '';
-  const message = `nobody is known on whose behalf to call ${server.name}: ${what} inside runAs(delegation, ...)${hint}`;
+/** Whose an answer or a notification is that comes from nowhere: the owner's, unless there may be another user's. */
+function ownerAlone(session: ClientSession): Identity | undefined {
+  const owner = session.owner();
+  return owner?.delegation && session.isShared ? undefined : owner;
+}
+
+function nobody({ name }: McpServer): OnbehalfError {
+  const message = `nobody is known on whose behalf to call ${name}: call it inside runAs(delegation, ...)`;
   return new OnbehalfError('delegation_missing', message, { failure: 'misconfigured' });
+}
+
+/** A client connects, or lists, for nobody, and the server wants a token for that. */
+function unwelcome(
+  { name }: McpServer,
+  who: Who,
+  { method, status }: { readonly method: string; readonly status: number },
+): OnbehalfError {
+  if (who === 'agent') {
+    const message =
+      `${name} refused the agent's own token for "${method}" (status ${status}): ` +
+      'is the "agentCredential" made for this server?';
+    return new OnbehalfError('server_rejected_token', message, { failure: 'denied', status });
+  }
+  const message =
+    `${name} answered with status ${status} to "${method}", so it wants a token for that, and nobody is known on ` +
+    'whose behalf it is: give an "agentCredential", or connect inside runAs(delegation, ...)';
+  return new OnbehalfError('delegation_missing', message, { failure: 'misconfigured', status });
 }

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 /** Callers that wait for room, in the order in which they came. */
 export interface Queue<T> {
   /**
@@ -85,7 +87,9 @@ export function createQueue<T>(options: {
       signal?.throwIfAborted();
       let giveUp = (_reason: unknown): void => {};
       const turn = new Promise<T>((resolve, reject) => {
-        const waiter = { attempt, resolve, reject };
+        // Its turn is given to it by somebody else, in whose context it must not act.
+        const inContext = AsyncLocalStorage.snapshot();
+        const waiter = { attempt: () => inContext(attempt), resolve, reject };
         // At once: whoever has left must not be given anything.
         giveUp = (reason) => {
           leave(key, waiter);

@@ -5,7 +5,9 @@ import type { McpServer } from './server.ts';
 
 /**
  * What is thrown for a 401 or 403 that nothing more can be done about. Of the server's words it repeats the scopes that
- * it asks for, if they are such and the token is not among them.
+ * it asks for, if they are such and no part of the token is among them.
+ *
+ * @param seen - `token`: what was sent; `undefined` for nothing; `'unknown'` when it cannot be told here
  */
 export function rejected(
   server: Pick<McpServer, 'name'>,
@@ -14,9 +16,7 @@ export function rejected(
 ): OnbehalfError {
   const { error, scope } = seen.challenge ?? {};
   if (status === 403 && error === 'insufficient_scope') {
-    const asked = (scope ?? []).join(' ').slice(0, 512);
-    const safe = asked !== '' && !holdsSecret(asked, seen.token === undefined ? [] : [seen.token]);
-    const what = safe ? `the scope "${asked}"` : 'a scope that it does not name';
+    const what = isSafe(scope, seen.token) ? `the scope "${scope.join(' ').slice(0, 512)}"` : 'another scope';
     const message = `${server.name} wants ${what} for this; "scope" of its target, or "stepUpScopes", may allow it`;
     return new OnbehalfError('insufficient_scope', message, { failure: 'denied', status });
   }
@@ -27,4 +27,13 @@ export function rejected(
   return new OnbehalfError('server_rejected_token', `${server.name} refused ${what} (status ${status})`, {
     ...{ failure, status },
   });
+}
+
+/** Scopes are the server's words: it could spell out the token in them, in pieces. */
+function isSafe(scope: readonly string[] | undefined, token: string | undefined): scope is readonly string[] {
+  if (!scope || token === 'unknown') return false;
+  if (token === undefined) return true;
+  return (
+    !holdsSecret(scope.join(' '), [token]) && !scope.some((one) => one.length >= 12 && token.includes(one))
+  );
 }

@@ -42,8 +42,8 @@ const WELL_KNOWN = '/.well-known/oauth-protected-resource';
  * Reads what a server says about itself (RFC 9728): which resource it is, who issues tokens for it, with which scopes.
  *
  * Nothing but the server's own origin is asked, without credentials, and no redirect is followed. What is found at a
- * well-known place must be about the resource whose place that is (RFC 9728 section 3.3); what is found where the
- * challenge says, about the server's URL or a path above it. The values of a list that are not well-formed are left out,
+ * well-known place must be about the resource whose place that is (RFC 9728 section 3.3): the server's URL or, at that of
+ * its parent, where the challenge says so, a path above it; what is found elsewhere, about the server's URL. The values of a list that are not well-formed are left out,
  * and what comes after the first 32.
  *
  * @param url - the server's endpoint, as clients call it
@@ -123,7 +123,9 @@ async function askChallenged(
   const place = url.origin + url.pathname.split(WELL_KNOWN).map(hidden).join(WELL_KNOWN);
   const init: RequestInit = { headers: { accept: 'application/json' }, credentials: 'omit' };
   const response = await bounded(place, options)(url.href, init);
-  return { response, place, mayName: (resource) => isSame(resource, server) || isAbove(resource, server) };
+  // A document may stand for the server. For a parent, which others share, only that at the parent's own place does.
+  const isOfParent = (resource: URL): boolean => isAbove(resource, server) && isPlaceOf(url, resource);
+  return { response, place, mayName: (resource) => isSame(resource, server) || isOfParent(resource) };
 }
 
 const hidden = (path: string): string => redact(path);
@@ -188,6 +190,12 @@ const isSame = (resource: URL, server: URL): boolean =>
 function isAbove(resource: URL, server: URL): boolean {
   const folder = resource.pathname.replace(/\/?$/, '/');
   return resource.origin === server.origin && resource.search === '' && server.pathname.startsWith(folder);
+}
+
+/** Whether a place is the well-known one of a resource (section 3.1). */
+function isPlaceOf(place: URL, resource: URL): boolean {
+  const path = resource.pathname.replace(/\/$/, '');
+  return place.search === '' && place.pathname === `${WELL_KNOWN}${path}`;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { OpenSession } from './session-keeper.ts';
 /** A session at a server in which a client's own requests are made, one by one. */
 export interface ServerSession extends OpenSession {
   readonly headers: Record<string, string>;
-  /** Takes note of an answer that goes on as a stream: as long as it is read, the session is in use. */
+  /** Takes note of an answer that is a stream: as long as it is read, the session is in use. */
   watch(response: Response): void;
 }
 
@@ -33,4 +33,21 @@ export function serverSession(headers: Record<string, string>): ServerSession {
       return streams.size > 0;
     },
   };
+}
+
+const LONGEST_LINE = 4_096;
+
+/** Passes a stream of events on as it is, and tells the ids of its events. */
+export function eventIds(note: (id: string) => void): TransformStream<Uint8Array, Uint8Array> {
+  const decoder = new TextDecoder();
+  let line = '';
+  return new TransformStream({
+    transform(chunk, controller) {
+      controller.enqueue(chunk);
+      const lines = (line + decoder.decode(chunk, { stream: true })).split(/\r\n|\n|\r/);
+      // Of a line that is too long for an id the beginning is enough, to see that it is none.
+      line = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+      for (const each of lines) if (each.startsWith('id:')) note(each.slice(3).replace(/^ /, ''));
+    },
+  });
 }

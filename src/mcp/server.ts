@@ -88,7 +88,7 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
   if (discovered) checkDiscoveredTarget(discovered);
   let target = isDiscovered(given) ? undefined : resolveTarget(given);
   const stepUpScopes = scopesOf(options.stepUpScopes);
-  const headers = Object.freeze([...layerHeaders(options.headers)].map((field) => Object.freeze(field)));
+  const headers = staticFields(options.headers);
   const send: FetchLike = options.fetch ?? ((to, init) => fetch(to, init));
   const name = options.name ?? (target ? describeTarget(target) : url.host);
   const flights = createSingleFlight<ResolvedTarget>(DISCOVERY_MS);
@@ -137,6 +137,15 @@ const isDiscovered = (target: unknown): target is DiscoveredTarget =>
 
 function scopesOf(scope: OneOrMore | undefined): readonly string[] {
   return scope === undefined || scope.length === 0 ? [] : resolveTarget({ scope }).scopes;
+}
+
+function staticFields(given: HeaderFields | undefined): readonly (readonly [string, string])[] {
+  try {
+    return Object.freeze([...layerHeaders(given)].map((field) => Object.freeze(field)));
+  } catch {
+    // What it throws holds the value, which may be a secret.
+    throw new TypeError('"headers" of an MCP server has a name or a value that no header field can have');
+  }
 }
 
 /** Lays the static fields below those of a request. */

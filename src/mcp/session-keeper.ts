@@ -1,10 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Delegation } from '../broker/delegation.ts';
+import type { Broker } from '../broker/types.ts';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { findOnbehalfError } from './call-failure.ts';
-import type { Identity } from './identity.ts';
+import { type Identity, userKey } from './identity.ts';
 import { createQueue } from './queue.ts';
 import type { McpServer } from './server.ts';
 
@@ -64,6 +66,9 @@ export function placeOf<S extends OpenSession>(place: Omit<Place<S>, 'key'>): Pl
   return { ...place, key: `${place.identity.key} ${place.server.id} ${place.scope}` };
 }
 
+/** See `Identity.farewell`. */
+export type Farewell = () => FetchLike | undefined;
+
 /** How a session is used. */
 export interface UseOptions<S, T> {
   /** Whether an error says that the server answered 404. */
@@ -88,10 +93,14 @@ export interface SessionKeeper {
   ): Promise<T>;
   /** Waits until there is room for one more, and keeps it free until the function that is given is called. */
   reserve(signal?: AbortSignal): Promise<() => void>;
-  /** Takes over a session that is open already, unless its place has one. */
-  adopt<S extends OpenSession>(place: Place<S>, session: S): void;
-  /** Closes with DELETE, as far as the server answers in time, the sessions of a scope or of an identity. */
-  close(what: { readonly scope: string } | { readonly identity: string }): Promise<void>;
+  /**
+   * Takes over a session that is open already.
+   *
+   * @throws what `assertUsable` of the identity throws; then the session is ended by `farewell`
+   */
+  adopt<S extends OpenSession>(place: Place<S>, session: S, farewell: Farewell): void;
+  /** Closes with DELETE, as far as the server answers in time, the sessions of a scope. Those of an ended run close so too. */
+  close(scope: string): Promise<void>;
   /** Resolves when the DELETE requests under way have been answered. */
   settled(): Promise<void>;
   /** Closes all sessions; none is opened any more. */
@@ -107,7 +116,7 @@ interface Entry {
   readonly tags: readonly string[];
   readonly opening: Promise<OpenSession>;
   readonly givenUp: AbortController;
-  readonly farewell: () => FetchLike | undefined;
+  readonly farewell: Farewell;
   /** Known as soon as the server has answered `initialize`, so that what is half open can be closed too. */
   headers: Readonly<Record<string, string>>;
   /** Known when it is open. */
@@ -119,27 +128,42 @@ interface Entry {
   readonly users: (Delegation | undefined)[];
   readonly endsAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** Runs a function in the asynchronous context of whoever opened it. */
+  readonly inContext: <T>(fn: () => T) => T;
 }
 
 /** Opening does nothing yet: what hangs holds up those who wait now, and not those who come later. */
 const OPENING_MS = 30_000;
 const MOST_OPENINGS = 3;
 
-/**
- * Makes a keeper of sessions.
- *
- * @param isActive - whether a run lasts
- */
-export function createSessionKeeper(
-  limits: SessionLimits,
-  isActive: (delegation: Delegation) => boolean,
-): SessionKeeper {
+/** What a keeper asks about runs. */
+export interface Runs {
+  /** Whether a run lasts. */
+  readonly isActive: (delegation: Delegation) => boolean;
+  /** Calls back with the key of an identity that has come to its end. Returns the way to stop. */
+  readonly onEnd: (listener: (identity: string) => void) => () => void;
+}
+
+/** Sessions that are no user's. */
+export const NO_RUNS: Runs = { isActive: () => false, onEnd: () => () => {} };
+
+/** The runs of a broker. */
+export function runsOf(broker: Broker): Runs {
+  return {
+    isActive: (delegation) => broker.status(delegation) === 'active',
+    onEnd: (listener) => broker.onGroupEnd((group) => listener(userKey(group))),
+  };
+}
+
+/** Makes a keeper of sessions. */
+export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: Runs): SessionKeeper {
   const { idleMs = 60_000, maxSessionMs = 3_600_000, maxSessions = 10_000, maxWaitMs = 10_000 } = limits;
   const entries = new Map<string, Entry>();
   const tagged = new Map<string, Set<Entry>>();
   /** All that are open, those too that are for nobody new. */
   const all = new Set<Entry>();
   let reserved = 0;
+  let stopListening: (() => void) | undefined;
   /** Least recently used first. */
   const idle = new Set<Entry>();
   const closing = new Set<Promise<void>>();
@@ -163,6 +187,11 @@ export function createSessionKeeper(
   const drop = (entry: Entry): void => {
     retire(entry);
     all.delete(entry);
+    // What is made for one run must not be held by the broker for ever.
+    if (all.size === 0) {
+      stopListening?.();
+      stopListening = undefined;
+    }
     clearTimeout(entry.timer);
     for (const tag of entry.tags) {
       const group = tagged.get(tag);
@@ -173,15 +202,20 @@ export function createSessionKeeper(
   };
 
   /** Closes at once; what has to be said to the server is said with the token kept at this moment. */
-  const close = (entry: Entry): Promise<void> => {
+  const close = (entry: Entry, reason?: Error): Promise<void> => {
     if (entry.closing !== undefined) return entry.closing;
     drop(entry);
     const say = entry.forgotten ? undefined : entry.farewell();
-    entry.givenUp.abort();
-    const task = part(entry, say).finally(() => closing.delete(task));
+    entry.givenUp.abort(reason);
+    // Somebody else may have had it closed, in whose context nothing must be said.
+    const task = entry.inContext(() => part(entry, say)).finally(() => closing.delete(task));
     closing.add(task);
     entry.closing = task;
     return task;
+  };
+
+  const closeTagged = async (tag: string, reason?: Error): Promise<void> => {
+    await Promise.all([...(tagged.get(tag) ?? [])].map((entry) => close(entry, reason)));
   };
 
   const add = (place: Place<OpenSession>, open: (entry: Entry) => Promise<OpenSession>): Entry => {
@@ -196,11 +230,13 @@ export function createSessionKeeper(
       ...{ key, place, tags, opening, headers: {}, users: [] },
       ...{ session: undefined, forgotten: false, closing: undefined, timer: undefined },
       givenUp: new AbortController(),
+      inContext: AsyncLocalStorage.snapshot(),
       farewell: place.identity.farewell(place.server),
       endsAt: now + maxSessionMs,
     };
     entries.set(key, entry);
     all.add(entry);
+    stopListening ??= onEnd((over) => void closeTagged(`identity ${over}`, endedMeanwhile()));
     for (const tag of tags) {
       const group = tagged.get(tag) ?? new Set();
       tagged.set(tag, group.add(entry));
@@ -268,7 +304,7 @@ export function createSessionKeeper(
   const hasRoom = (): boolean => all.size + reserved < maxSessions || evict();
 
   const assertOpen = (): void => {
-    if (ended) throw new TypeError('these sessions were closed');
+    if (ended) throw closed();
   };
 
   const assertUsable = ({ identity, server }: Place<OpenSession>): void => {
@@ -363,25 +399,27 @@ export function createSessionKeeper(
         queue.serve();
       };
     },
-    adopt(place, session) {
-      const known = entries.get(place.key);
-      if (known) return;
-      const entry = add(place, () => Promise.resolve(session));
+    adopt(place, session, farewell) {
+      let entry: Entry;
+      try {
+        entry = add(place, () => Promise.resolve(session));
+      } catch (error) {
+        const say = farewell();
+        if (say) void sayDelete(place.server, session.headers, say).catch(() => {});
+        throw error;
+      }
       entry.session = session;
       entry.headers = session.headers;
       rest(entry);
       // It was being opened when all were closed.
       if (ended) void close(entry);
     },
-    async close(what) {
-      const tag = 'scope' in what ? `scope ${what.scope}` : `identity ${what.identity}`;
-      await Promise.all([...(tagged.get(tag) ?? [])].map(close));
-    },
+    close: (scope) => closeTagged(`scope ${scope}`),
     settled: async () => void (await Promise.all(closing)),
     async end() {
       ended = true;
-      queue.fail(new TypeError('these sessions were closed'));
-      for (const entry of all) void close(entry);
+      queue.fail(closed());
+      for (const entry of all) void close(entry, closed());
       await Promise.all(closing);
     },
     get ended() {
@@ -393,6 +431,13 @@ export function createSessionKeeper(
   };
 }
 
+const closed = (): Error => new TypeError('these sessions were closed');
+
+function endedMeanwhile(): OnbehalfError {
+  const message = 'the run that this delegation was for ended while its session was opened';
+  return new OnbehalfError('delegation_ended', message, { failure: 'reauthentication_required' });
+}
+
 function slow(server: McpServer): OnbehalfError {
   const message = `${server.name} opened no session within ${OPENING_MS} ms`;
   return new OnbehalfError('server_unreachable', message, { failure: 'unavailable' });
@@ -401,7 +446,8 @@ function slow(server: McpServer): OnbehalfError {
 /** Parts with a session, at the server and here. Never fails. */
 async function part(entry: Entry, say: FetchLike | undefined): Promise<void> {
   await entry.opening.catch(() => {});
-  if (say && entry.headers['mcp-session-id']) await sayDelete(entry, say).catch(() => {});
+  if (say && entry.headers['mcp-session-id'])
+    await sayDelete(entry.place.server, entry.headers, say).catch(() => {});
   await entry.session?.dispose?.().catch(() => {});
 }
 
@@ -409,8 +455,8 @@ async function part(entry: Entry, say: FetchLike | undefined): Promise<void> {
 const DELETE_TIMEOUT_MS = 2_000;
 
 /** Ends a session at the server (MCP Streamable HTTP, session management). A server may refuse; that is its right. */
-async function sayDelete({ place, headers }: Entry, say: FetchLike): Promise<void> {
+async function sayDelete(server: McpServer, headers: OpenSession['headers'], say: FetchLike): Promise<void> {
   const signal = AbortSignal.timeout(DELETE_TIMEOUT_MS);
-  const response = await say(place.server.url.href, { method: 'DELETE', headers, signal });
+  const response = await say(server.url.href, { method: 'DELETE', headers, signal });
   await response.body?.cancel();
 }

@@ -6,7 +6,14 @@ import { httpStatus, outgoing } from './call-failure.ts';
 import { type McpSession, openSession } from './client.ts';
 import { userIdentity } from './identity.ts';
 import type { McpServer } from './server.ts';
-import { createSessionKeeper, LIMITS, type Place, placeOf, type SessionLimits } from './session-keeper.ts';
+import {
+  createSessionKeeper,
+  LIMITS,
+  type Place,
+  placeOf,
+  runsOf,
+  type SessionLimits,
+} from './session-keeper.ts';
 
 /** Options of {@link createSessionPool}. */
 export interface SessionPoolOptions extends SessionLimits {
@@ -26,8 +33,8 @@ export interface SessionPool {
    *
    * @throws OnbehalfError `server_rejected_token`, `insufficient_scope`, `server_unreachable` or `server_failed`,
    * `delegation_ended`, `capacity_exceeded`, `peer_missing`, `resource_metadata_invalid`, or what `Broker.token` throws; a
-   * JSON-RPC error of the server, as the SDK gives it; the reason of `signal`; an AbortError when the run ends, or the
-   * pool is closed, while the session is opened; whatever else `use` throws
+   * JSON-RPC error of the server, as the SDK gives it; the reason of `signal`; a TypeError when the pool is closed while
+   * the session is opened; whatever else `use` throws
    */
   call<T>(
     server: McpServer,
@@ -54,7 +61,7 @@ export interface SessionPool {
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
   checkOptions(options, 'createSessionPool()', { broker: 'object', ...LIMITS });
   const { broker, ...limits } = options;
-  const keeper = createSessionKeeper(limits, (delegation) => broker.status(delegation) === 'active');
+  const keeper = createSessionKeeper(limits, runsOf(broker));
   const listeners = new Set<(server: McpServer) => void>();
 
   const at = (server: McpServer, delegation: Delegation): Place<McpSession> =>
@@ -71,8 +78,6 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
           },
         }),
     });
-
-  const stop = broker.onGroupEnd((group) => void keeper.close({ identity: `user ${group}` }));
 
   const assertUsable = (server: McpServer, delegation: Delegation): void => {
     if (keeper.ended) throw new TypeError('this session pool was closed');
@@ -95,10 +100,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     assertUsable,
     onToolsChanged: (listener) => void listeners.add(listener),
     settled: () => keeper.settled(),
-    async close() {
-      stop();
-      await keeper.end();
-    },
+    close: () => keeper.end(),
     get size() {
       return keeper.size;
     },

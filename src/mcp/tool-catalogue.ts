@@ -34,7 +34,10 @@ export interface ToolCatalogueOptions {
 export interface ListOptions {
   /** Default: `auto`. */
   readonly discovery?: DiscoveryPolicy | undefined;
-  /** The agent's own token for this server, for `agent` and `auto`. */
+  /**
+   * The agent's own token for this server, for `agent` and `auto`. Not the broker's `actor`: whoever sees that token can act as the
+   * agent at the STS.
+   */
   readonly agentCredential?: ActorSource | undefined;
   /** On whose behalf to list, where that is needed. */
   readonly delegation?: Delegation | undefined;

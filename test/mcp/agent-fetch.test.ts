@@ -142,7 +142,7 @@ describe('on 401', () => {
   });
 
   test('a body that cannot be sent twice is not', async () => {
-    const { server, fetch } = await scene();
+    const { server, fetch } = await later();
     server.refuse('x', 401);
     const init = {
       method: 'POST',

@@ -140,12 +140,13 @@ describe('the session id that a client knows', () => {
     }
   });
 
-  test('never reaches the server under a user’s token', async () => {
+  test('is not the server’s, and neither reaches the server under a user’s token', async () => {
     const at = await startScene();
     const client = await connectBare(at.server.url, at.fetch);
     await client.call(at.alice);
     await client.call(at.bob);
-    expect(at.server.requests.filter(({ sub, session }) => sub !== '-' && session === client.id)).toEqual([]);
+    expect(at.server.requests.filter(({ sub, session }) => sub !== '-' && session === 's1')).toEqual([]);
+    expect(at.server.requests.filter(({ session }) => session === client.id)).toEqual([]);
   });
 
   test('that this fetch gave to nobody is answered 404 without asking the server', async () => {

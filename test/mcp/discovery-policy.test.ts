@@ -88,7 +88,9 @@ describe('auto', () => {
     const at = await scene({ open: 'nothing' });
     const error = await failure(connectBare(at.server.url, at.fetch));
     expect(error).toMatchObject({ code: 'delegation_missing', failure: 'misconfigured' });
-    expect(error.message).toMatch(/connect inside runAs\(delegation, \.\.\.\), or give an "agentCredential"/);
+    expect(error.message).toMatch(
+      /status 401 to "initialize".*give an "agentCredential", or connect inside runAs\(delegation, \.\.\.\)/,
+    );
     expect([as(at), at.sts.exchanges]).toEqual([['initialize - 401'], 0]);
   });
 

@@ -284,13 +284,13 @@ describe('after close()', () => {
     expect([at.raw.requests.length, at.pool.size]).toEqual([0, 0]);
   });
 
-  test('of a pool, the broker tells it nothing any more', async () => {
-    const { broker } = await startPlainBroker();
+  test('of a pool, the broker tells it nothing any more, nor while no session is open', async () => {
+    const at = await scene({});
     let listening = 0;
     const counting: Broker = {
-      ...broker,
+      ...at.broker,
       onGroupEnd(listener) {
-        const stop = broker.onGroupEnd(listener);
+        const stop = at.broker.onGroupEnd(listener);
         listening += 1;
         return () => {
           listening -= 1;
@@ -298,9 +298,11 @@ describe('after close()', () => {
         };
       },
     };
-    const pools = [1, 2, 3].map(() => createSessionPool({ broker: counting }));
-    expect(listening).toBe(3);
-    for (const pool of pools) await pool.close();
+    const pool = createSessionPool({ broker: counting });
+    expect(listening).toBe(0);
+    await pool.call(at.server, at.alice, (client) => client.listTools());
+    expect(listening).toBe(1);
+    await pool.close();
     expect(listening).toBe(0);
   });
 

@@ -111,8 +111,8 @@ describe('without a challenge', () => {
 describe('with a challenge', () => {
   const at = '/custom/metadata.json';
 
-  test.each(['/mcp', '/', '', '/mcp?tenant=a'])(
-    'only its place is asked, which may be about the server or a path above it (%j)',
+  test.each(['/mcp', '/mcp?tenant=a'])(
+    'only its place is asked, which may be about the server (%j)',
     async (path) => {
       const server = await startResource((origin) => ({ [at]: { resource: origin + path } }));
       const challenge = server.origin + at;
@@ -122,11 +122,22 @@ describe('with a challenge', () => {
     },
   );
 
+  test.each([at, `${OWN}/x`, `${ROOT}?team`, '/mcp/meta'])(
+    'a path above the server is for the place of that path to speak for, and not for %s: others share it',
+    async (place) => {
+      for (const path of ['/', '']) {
+        const server = await startResource((origin) => ({ [place]: { resource: origin + path } }));
+        const error = await failureOf(discover(server, { challenge: server.origin + place }));
+        expect(error).toMatchObject({ code: 'resource_metadata_invalid', failure: 'misconfigured' });
+      }
+    },
+  );
+
   test('a path between is above the server by whole segments', async () => {
     const server = await startLoopback(never);
     const named = async (path: string): Promise<string> => {
       server.handle((_request, response) => json(response, { resource: server.origin + path }));
-      const challenge = `${server.origin}/x`;
+      const challenge = `${server.origin}${ROOT}${path.replace(/\/$/, '')}`;
       const work = discoverResource(`${server.origin}/team/mcp/v1`, { challenge });
       return work.then(
         ({ resource }) => resource.slice(server.origin.length),
@@ -505,7 +516,7 @@ test('a query and a fragment of the server are shown in no error, and the fragme
 test('no credentials are sent, and what is asked for is JSON', async () => {
   const server = await startResource((origin) => ({
     [ROOT]: { resource: origin },
-    '/x': { resource: origin },
+    '/x': { resource: `${origin}/mcp` },
   }));
   const seen: RequestInit[] = [];
   const options: DiscoverResourceOptions = {
@@ -576,7 +587,8 @@ test('whatever the metadata says, what is told is allowed, and only the server w
     { weight: 5, arbitrary: fc.record({ resource, authorization_servers: list, scopes_supported: list }) },
     { weight: 1, arbitrary: fc.jsonValue() },
   );
-  const challenge = fc.option(fc.oneof(anyUrl, fc.constantFrom(`${origin}/x`)), { nil: undefined });
+  const places = ['/x', ROOT, `${ROOT}/team`, `${ROOT}/team/mcp`].map((path) => origin + path);
+  const challenge = fc.option(fc.oneof(anyUrl, fc.constantFrom(...places)), { nil: undefined });
   const status = fc.constantFrom(200, 200, 200, 404, 302);
   let told = 0;
   await fc.assert(
@@ -598,6 +610,9 @@ test('whatever the metadata says, what is told is allowed, and only the server w
       if (!found) return;
       told += 1;
       expect(allowed).toContain(found.resource);
+      const path = new URL(found.resource).pathname.replace(/\/$/, '');
+      // What stands for others too was said where only the owner of that path can say it.
+      if (found.resource !== server) expect(asked.at(-1)).toBe(`${origin}${ROOT}${path}`);
       for (const issuer of found.authorizationServers) {
         expect(issuer).toMatch(/^(https:\/\/|http:\/\/(localhost|127|\[::1\]))[^/@?#\s\\]*(\/[^?#\s\\]*)?$/);
       }

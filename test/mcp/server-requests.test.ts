@@ -80,7 +80,7 @@ test('the stream that the client listens to is its own, and stays while it is id
   };
   const stream = await runAs(at.alice, () => client.get());
   const [seen] = at.server.of('GET');
-  expect([seen?.sub, seen?.session]).toEqual(['-', client.id]);
+  expect([seen?.sub, seen?.session]).toEqual(['-', 's1']);
   tell('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n');
   expect(await stream.text()).toContain('list_changed');
 });

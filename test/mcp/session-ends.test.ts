@@ -141,7 +141,7 @@ describe('close()', () => {
     await at.fetch.close();
     at.server.requests.length = 0;
     await failed(connectBare(at.server.url, at.fetch));
-    await client.call(at.alice).catch(() => {});
+    expect((await runAs(at.alice, () => client.send('tools/call'))).status).toBe(404);
     expect(at.server.requests).toEqual([]);
     expect([...at.server.sessions]).toEqual([]);
   });

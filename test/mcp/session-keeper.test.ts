@@ -67,6 +67,7 @@ function createWorld() {
   const problems: string[] = [];
   const reservations: (() => void)[] = [];
   const failing = { openings: 0 };
+  const listeners = new Set<(identity: string) => void>();
   const delegationOf = (user: number, run: number): Delegation => ({ user, run }) as unknown as Delegation;
   const isActive = (delegation: Delegation): boolean => {
     const { user, run } = delegation as unknown as Call;
@@ -74,7 +75,13 @@ function createWorld() {
   };
   const keeper = createSessionKeeper(
     { idleMs: 5_000, maxSessionMs: 30_000, maxSessions: MAX, maxWaitMs: MAX_WAIT_MS },
-    isActive,
+    {
+      isActive,
+      onEnd(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
   );
 
   const identityOf = (user: number, run: number): Identity => ({
@@ -172,7 +179,7 @@ function createWorld() {
       const user = (at >> 1) % USERS;
       const ended = `user ${user}.${runs[user]}`;
       runs[user] = (runs[user] as number) + 1;
-      void keeper.close({ identity: ended });
+      for (const listener of listeners) listener(ended);
     }
     // Some things happen in the same moment.
     if (at % 2 > 0) await flush();

@@ -98,7 +98,7 @@ describe('a 403 that asks for scopes', () => {
     at.server.refuse('tools/call', 403, { challenge: 'Bearer error="insufficient_scope"' });
     const error = await failure(call(at));
     expect(error).toMatchObject({ code: 'insufficient_scope' });
-    expect(error.message).toContain('a scope that it does not name');
+    expect(error.message).toContain('another scope');
     expect(at.sts.exchanges).toBe(1);
   });
 

@@ -51,6 +51,7 @@ describe.each(CLIENTS)('in a %s client', (_version, connect) => {
   test.each([
     [401, 'server_rejected_token', 'denied', false],
     [403, 'server_rejected_token', 'denied', false],
+    [404, 'server_failed', 'misconfigured', false],
     [429, 'server_failed', 'unavailable', true],
     [500, 'server_failed', 'unavailable', false],
     [307, 'server_failed', 'misconfigured', false],
@@ -179,11 +180,12 @@ test('of everything but a tool call a failure is thrown, or the server’s own a
   expect((await failure(client.send('prompts/get'))).code).toBe('delegation_missing');
 });
 
-test('a 404 that stays is handed on: nothing was done, and clients know that they have to connect anew', async () => {
+test('a session that this fetch does not know is answered 404: the client has to connect anew', async () => {
   const client = await connectBare(at.server.url, at.fetch);
-  at.server.refuse('tools/call', 404, { times: 2 });
+  await client.end();
+  at.server.requests.length = 0;
   expect((await runAs(at.alice, () => client.send('tools/call'))).status).toBe(404);
-  expect(at.server.of('tools/call')).toHaveLength(2);
+  expect(at.server.requests).toEqual([]);
 });
 
 test('without the option a failure is thrown', async () => {
@@ -195,6 +197,27 @@ test('without the option a failure is thrown', async () => {
   const error = await failure(runAs(at.alice, () => client.send('tools/call')));
   expect(error).toMatchObject({ code: 'server_failed', retryable: false });
 });
+
+test.each(['before an answer', 'within an answer', 'within a stream'])(
+  'an abort of the request %s is thrown with its reason',
+  async (when) => {
+    const client = await connectBare(at.server.url, at.fetch);
+    const reason = new Error('the user has left');
+    const controller = new AbortController();
+    at.server.answer = ({ method }, response) => {
+      if (method !== 'tools/call') return false;
+      const type = when === 'within a stream' ? 'text/event-stream' : 'application/json';
+      if (when !== 'before an answer') response.writeHead(200, { 'content-type': type }).write('{');
+      return true;
+    };
+    const asked = runAs(at.alice, () => client.send('tools/call', { init: { signal: controller.signal } }));
+    const read = failed(asked.then((response) => response.text()));
+    await at.server.arrived('tools/call');
+    if (when === 'within a stream') await asked;
+    controller.abort(reason);
+    expect(await read).toBe(reason);
+  },
+);
 
 test('the result has the id of its call, whether a number or text', async () => {
   const client = bareClient(at.server.url, at.fetch);
