@@ -16,7 +16,9 @@ const broker = startBroker();
 const calendar = mastraServer({ broker, url: CALENDAR_URL, target: 'calendar' });
 const mail = mastraServer({ broker, url: MAIL_URL, target: 'mail' });
 const mcp = new MCPClient({ servers: { calendar, mail } });
-const tools = await mcp.listTools();
+const { tools, errors } = await mcp.listToolsWithErrors();
+// Without it, a server that cannot be connected is left out, and only Mastra's log says so.
+if (Object.keys(errors).length > 0) throw new Error(JSON.stringify(errors));
 const agent = new Agent({ id: 'assistant', name: 'assistant', instructions: 'Help.', model, tools });
 
 // For each request: the run is the user's whose token came with it.

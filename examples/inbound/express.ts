@@ -13,6 +13,7 @@ export function createExpressApp({ broker, issuer, jwksUri, ask }: Settings): ex
   const inbound = createInbound({
     broker,
     verify: (token) => jwtVerify(token, keys, { issuer, audience: 'assistant' }),
+    onError: (error) => console.error(error), // why nobody could be let in (503): no keys, say
     resourceMetadata: 'https://assistant.example.com/.well-known/oauth-protected-resource',
   });
 

@@ -14,6 +14,7 @@ export function createHonoApp({ broker, issuer, jwksUri, ask }: Settings): Hono 
   const inbound = createInbound({
     broker,
     verify: (token) => jwtVerify(token, keys, { issuer, audience: 'assistant' }),
+    onError: (error) => console.error(error), // why nobody could be let in (503): no keys, say
   });
 
   const app = new Hono();

@@ -12,6 +12,7 @@ export function createWebHandler({ broker, issuer, jwksUri, ask }: Settings) {
   const inbound = createInbound({
     broker,
     verify: (token) => jwtVerify(token, keys, { issuer, audience: 'assistant' }),
+    onError: (error) => console.error(error), // why nobody could be let in (503): no keys, say
   });
 
   const POST = inbound.web(async (request, delegation) => {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { FetchLike } from '../core/http.ts';
 import { httpStatus } from './call-failure.ts';
+import { prefixedEventIds } from './event-ids.ts';
 import { type Handshake, recordHandshake, repeatHandshake } from './handshake.ts';
 import { requestFields } from './headers.ts';
 import type { Identity } from './identity.ts';
 import type { RpcId } from './rpc-message.ts';
 import type { McpServer } from './server.ts';
-import { eventIds, type ServerSession, serverSession } from './server-session.ts';
+import { type ServerSession, serverSession } from './server-session.ts';
 import { type Farewell, type Place, placeOf, type SessionKeeper } from './session-keeper.ts';
 
 /** The one session that a client believes to have. At the server, each identity that uses the client has its own. */
@@ -23,8 +24,6 @@ export interface ClientSession {
   isShared: boolean;
   /** Under which identity the last requests were made, so that they can be cancelled from anywhere. */
   readonly calls: Map<RpcId, WeakRef<Identity>>;
-  /** Events of the stream that the client listens to. A stream that is resumed after any other is a call's. */
-  readonly events: Set<string>;
   /** Where the session of an identity is, and how requests are made in it. */
   readonly ways: WeakMap<Identity, Way>;
 }
@@ -101,7 +100,6 @@ export function createClientSessions(server: McpServer, keeper: SessionKeeper): 
         handshake: recordHandshake(init),
         isShared: false,
         calls: new Map(),
-        events: new Set(),
         ways: new WeakMap(),
       };
       keeper.adopt(wayOf(session, owner).place, serverSession({ 'mcp-session-id': own }), farewell);
@@ -122,24 +120,19 @@ export function createClientSessions(server: McpServer, keeper: SessionKeeper): 
       });
     },
     async listen(session, owner, request) {
-      return noteEvents(session, await this.send(session, owner, request));
+      const response = await this.send(session, owner, request);
+      if (!response.ok || !response.body) return response;
+      const { status, headers } = response;
+      const events = response.body.pipeThrough(prefixedEventIds(eventPrefix(session)));
+      return new Response(events, { status, headers });
     },
     end,
     clear: () => clients.clear(),
   };
 }
 
-const MOST_EVENTS = 1_000;
-
-function noteEvents({ events }: ClientSession, response: Response): Response {
-  if (!response.ok || !response.body) return response;
-  const note = (id: string): void => {
-    if (events.size >= MOST_EVENTS) events.delete(events.values().next().value as string);
-    events.add(id);
-  };
-  const { status, headers } = response;
-  return new Response(response.body.pipeThrough(eventIds(note)), { status, headers });
-}
+/** What ids of events begin with that were on the stream which the client listens to. All others are a call's. */
+export const eventPrefix = ({ id }: ClientSession): string => `${id}.`;
 
 /** Of a user, no longer than anybody else does: the client may outlive the run by far. */
 function remember(identity: Identity): () => Identity | undefined {

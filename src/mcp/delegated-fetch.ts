@@ -1,8 +1,9 @@
 import type { Delegation } from '../broker/delegation.ts';
+import { onlook } from '../broker/onlook.ts';
 import type { Broker } from '../broker/types.ts';
 import { currentDelegation } from '../context/carrier.ts';
 import type { ActorSource } from '../core/actor.ts';
-import { isOnbehalfError } from '../core/errors.ts';
+import { isOnbehalfError, type OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { describeCallFailure } from './call-failure.ts';
 import { createClientSessions } from './client-sessions.ts';
@@ -36,6 +37,8 @@ export interface DelegatedFetchOptions extends McpServerOptions, SessionLimits {
    * read, which says `{ error: { code, failure, server, message, retryable } }`. Default: `throw`.
    */
   readonly failures?: 'throw' | 'tool_result' | undefined;
+  /** Hears of each tool call that could not be made, whatever becomes of it. What it throws is dropped. */
+  readonly onFailure?: ((error: OnbehalfError) => void) | undefined;
 }
 
 /** A `fetch` for the transport of any MCP client. */
@@ -56,6 +59,7 @@ const DELEGATED_FETCH_OPTIONS = {
   discovery: ['auto', 'anonymous', 'agent', 'delegated'],
   agentCredential: 'function?',
   failures: ['throw', 'tool_result'],
+  onFailure: 'function?',
   ...LIMITS,
   ...SERVER_OPTIONS,
 } as const;
@@ -89,7 +93,8 @@ const DELEGATED_FETCH_OPTIONS = {
  */
 export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedFetch {
   checkOptions(Object(options), 'createDelegatedFetch()', DELEGATED_FETCH_OPTIONS);
-  const { broker, delegation = currentDelegation, failures, discovery, agentCredential, ...rest } = options;
+  const { broker, delegation = currentDelegation, failures, onFailure, ...others } = options;
+  const { discovery, agentCredential, ...rest } = others;
   if (discovery === 'agent' && !agentCredential) {
     throw new TypeError('"discovery: agent" needs an "agentCredential"');
   }
@@ -103,6 +108,10 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
   const told = (error: unknown, message: RpcMessage, signal: AbortSignal | undefined): unknown => {
     if (signal?.aborted || isOnbehalfError(error) || isMisuse(error)) return error;
     return describeCallFailure(server, error, isDiscovery(message.method) ? 'opening' : 'call') ?? error;
+  };
+
+  const hear = (error: unknown): void => {
+    if (isOnbehalfError(error)) onlook(onFailure, error);
   };
 
   const send = async (
@@ -119,17 +128,20 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
       server.assertPinned(url);
       const response = await route({ url, init, message, caller });
       if (failures !== 'tool_result' || !isToolCall(message)) return response;
-      if (response.ok) return unbroken(response, { server, message, signal });
+      if (response.ok) {
+        const onLost = (error: unknown): void => hear(describeCallFailure(server, error));
+        return unbroken(response, { server, message, signal, onLost });
+      }
       // The client has to connect anew.
       if (isUnsent(response)) return response;
       void response.body?.cancel().catch(() => {});
-      return toolResult(server, message, Object.assign(new Error('status'), { status: response.status }));
+      throw Object.assign(new Error('status'), { status: response.status });
     } catch (error) {
       const known = told(error, message, signal);
-      if (failures === 'tool_result' && isToolCall(message) && isOnbehalfError(known)) {
-        return toolResult(server, message, known);
-      }
-      throw known;
+      if (!isToolCall(message) || !isOnbehalfError(known)) throw known;
+      hear(known);
+      if (failures !== 'tool_result') throw known;
+      return toolResult(server, message, known);
     }
   };
 

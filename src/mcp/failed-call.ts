@@ -29,17 +29,22 @@ export function unbroken(
     readonly server: McpServer;
     readonly message: RpcMessage;
     readonly signal: AbortSignal | undefined;
+    readonly onLost: (error: unknown) => void;
   },
 ): Response {
-  const { server, message, signal } = call;
+  const { server, message, signal, onLost } = call;
   const { status, headers, body } = response;
-  const lost = (error: unknown): string => resultText(server, message, error);
+  const lost = (error: unknown): string => {
+    onLost(error);
+    return resultText(server, message, error);
+  };
   if (body !== null && headers.get('content-type')?.startsWith('text/event-stream')) {
     return new Response(unbrokenEvents(body, lost, signal), { status, headers });
   }
+  const read = response.text.bind(response);
   const text = async (): Promise<string> => {
     try {
-      return await Response.prototype.text.call(response);
+      return await read();
     } catch (error) {
       if (signal?.aborted) throw error;
       return lost(error);

@@ -4,7 +4,13 @@ import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { httpStatus } from './call-failure.ts';
 import { readChallenge } from './challenge.ts';
-import { type ClientRequest, type ClientSession, type ClientSessions, nameAs } from './client-sessions.ts';
+import {
+  type ClientRequest,
+  type ClientSession,
+  type ClientSessions,
+  eventPrefix,
+  nameAs,
+} from './client-sessions.ts';
 import { requestFields } from './headers.ts';
 import { ANONYMOUS, createAgentIdentities, type Identity, userIdentity } from './identity.ts';
 import { rejected } from './rejection.ts';
@@ -143,10 +149,11 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     caller: Delegation | undefined,
     request: ClientRequest,
   ): Promise<Response> => {
-    const event = requestFields(request.init.headers)['last-event-id'] ?? '';
-    return session?.events.has(event)
-      ? sendAsOwner(session, request)
-      : sendAs(userOf(caller), session, request);
+    const fields = requestFields(request.init.headers);
+    const event = fields['last-event-id'] ?? '';
+    if (!session || !event.startsWith(eventPrefix(session))) return sendAs(userOf(caller), session, request);
+    fields['last-event-id'] = event.slice(eventPrefix(session).length);
+    return sendAsOwner(session, request);
   };
 
   return (request) => {

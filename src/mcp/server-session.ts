@@ -34,20 +34,3 @@ export function serverSession(headers: Record<string, string>): ServerSession {
     },
   };
 }
-
-const LONGEST_LINE = 4_096;
-
-/** Passes a stream of events on as it is, and tells the ids of its events. */
-export function eventIds(note: (id: string) => void): TransformStream<Uint8Array, Uint8Array> {
-  const decoder = new TextDecoder();
-  let line = '';
-  return new TransformStream({
-    transform(chunk, controller) {
-      controller.enqueue(chunk);
-      const lines = (line + decoder.decode(chunk, { stream: true })).split(/\r\n|\n|\r/);
-      // Of a line that is too long for an id the beginning is enough, to see that it is none.
-      line = (lines.pop() ?? '').slice(0, LONGEST_LINE);
-      for (const each of lines) if (each.startsWith('id:')) note(each.slice(3).replace(/^ /, ''));
-    },
-  });
-}

@@ -27,7 +27,10 @@ export interface McpServerOptions {
   readonly target: Target | DiscoveredTarget | string;
   /** Names the server in errors and results. Default: the target's audience; of a discovered one, the URL's host. */
   readonly name?: string | undefined;
-  /** Header fields sent with every request; whatever else sets the same name wins. */
+  /**
+   * Header fields sent with every request; whatever else sets the same name wins. An `Authorization` here is sent where a
+   * request goes as nobody.
+   */
   readonly headers?: HeaderFields | undefined;
   /**
    * Scopes that the server may ask for beyond those of the target, by 403 `insufficient_scope` (RFC 6750 section 3.1):

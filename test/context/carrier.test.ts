@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Delegation } from '../../src/broker/delegation.ts';
 import { currentDelegation, iterateAs, runAs } from '../../src/context/carrier.ts';
 import { thrownBy } from '../support/failure.ts';
@@ -28,6 +28,20 @@ test('inside it is the very one, and outside it is what it was before', () => {
   });
   expect(outcome).toBe('alice');
   expect(current()).toBeUndefined();
+});
+
+test.each([
+  ['no delegation', undefined, () => {}, 'needs a delegation'],
+  ['null', null, () => {}, 'needs a delegation'],
+  ['an id', 'alice', () => {}, 'needs a delegation'],
+  ['no function', ALICE, undefined, 'needs a function'],
+  ['a promise of the work', ALICE, Promise.resolve(), 'needs a function'],
+])('to be given %s is a mistake, and nothing is run', async (_, given, fn, message) => {
+  const work = typeof fn === 'function' ? vi.fn(fn) : fn;
+  const error = await thrownBy(() => runAs(given as Delegation, work as () => void));
+  expect(error).toBeInstanceOf(TypeError);
+  expect(String(error)).toContain(message);
+  if (typeof work === 'function') expect(work).not.toHaveBeenCalled();
 });
 
 test('it is restored after a failure, too', async () => {

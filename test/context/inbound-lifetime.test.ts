@@ -6,6 +6,7 @@ import type { Delegation } from '../../src/broker/delegation.ts';
 import { currentDelegation } from '../../src/context/carrier.ts';
 import { createInbound } from '../../src/context/inbound.ts';
 import { startPlainBroker } from '../support/broker.ts';
+import { collectUntil } from '../support/collected.ts';
 import { thrownBy } from '../support/failure.ts';
 import { type Handle, HOSTS, runsEnded } from '../support/inbound.ts';
 import { subjectJwt } from '../support/sts.ts';
@@ -202,6 +203,41 @@ test('Hono: status, fields and cookies of middlewares on both sides are kept', a
   expect((await app.request('/', { headers: { authorization: 'Bearer bad' } })).headers.get('x-after')).toBe(
     'after',
   );
+});
+
+test.each(['/', '/fails'])(
+  'Hono: an answer to %s that is put aside for another one holds no run',
+  async (path) => {
+    const { broker } = await startPlainBroker();
+    const app = new Hono()
+      .use(async (context, next) => {
+        await next();
+        context.res = new Response('sorry', { status: 503 });
+      })
+      .use(createInbound({ broker, verify: 'elsewhere' }).hono)
+      .get('/', (context) => context.text(`hello ${current()}`))
+      .get('/fails', () => {
+        throw new Error('failed');
+      })
+      .onError((_error, context) => context.text('failed', 500));
+    for (let index = 0; index < 20; index++) {
+      expect(await text(await app.request(path, { headers: authorization() }))).toBe('sorry');
+    }
+    await collectUntil(() => broker.stats().delegations === 0);
+    // The last one may be in a register still.
+    expect(broker.stats().delegations).toBeLessThan(5);
+  },
+);
+
+test('web: an answer that is being read keeps its run, whatever is collected', async () => {
+  const { broker } = await startPlainBroker();
+  const inbound = createInbound({ broker, verify: 'elsewhere' });
+  const web = inbound.web(() => new Response(new Blob(['hello']).stream()));
+  const response = await web(new Request('https://agent.example.com/', { headers: authorization() }));
+  await collectUntil(() => broker.stats().delegations === 0);
+  expect(broker.stats().delegations).toBe(1);
+  expect(await response.text()).toBe('hello');
+  expect(broker.stats().delegations).toBe(0);
 });
 
 test('Hono: a response without a body is left as it is: it may be one that cannot be made anew', async () => {

@@ -250,6 +250,12 @@ describe('verification by something else', () => {
     ['says false', () => false],
     ['says nothing', async () => undefined],
     ['says null', async () => null],
+    // RFC 7662 section 2.2: what introspection says of a token that is none.
+    ['says `active: false`', async () => ({ active: false })],
+    ['says `valid: false`', () => ({ valid: false })],
+    ['says `ok: false`', () => ({ ok: false, sub: 'alice' })],
+    ['returns an error', () => new Error('no')],
+    ['returns a response', async () => new Response(null, { status: 401 })],
     ['throws `code: invalid_token`', failing({ code: 'invalid_token' })],
     ['throws `errorCode: invalid_token`', failing({ errorCode: 'invalid_token' })],
   ])('one that %s refuses the token', async (_, verify) => {
@@ -268,6 +274,15 @@ describe('verification by something else', () => {
     expect((await ask(origin, `Bearer ${jwt}`)).status).toBe(503);
     expect(onError).toHaveBeenCalledOnce();
     expect(handler).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ['true', () => true],
+    ['claims', async () => ({ payload: { sub: 'alice' }, protectedHeader: {} })],
+    ['`active: true`', async () => ({ active: true, sub: 'alice' })],
+  ])('one that says %s lets it in', async (_, verify) => {
+    const { origin } = await start({ verify });
+    expect(await ask(origin, `Bearer ${jwt}`)).toMatchObject({ status: 200, body: 'hello alice' });
   });
 
   test('it is given the token and the request', async () => {

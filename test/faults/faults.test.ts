@@ -36,7 +36,11 @@ describe('a row is not as expected when', () => {
   const nothing = { outcome: [], sts: 0, mcp: 0 } as const;
 
   test.each<[string, Partial<FaultRow>, Partial<FaultResult>]>([
-    ['its outcome is another', { outcome: 'ok', server: () => bare(403) }, { got: 'http 403', leaks: [] }],
+    [
+      'its outcome is another',
+      { outcome: 'ok', server: () => bare(403) },
+      { got: 'server_rejected_token denied', leaks: [] },
+    ],
     ['the STS is asked more often', { outcome: 'ok', sts: 0 }, { sts: { expected: 0, got: 1 } }],
     ['the MCP server is asked more often', { outcome: 'ok', mcp: 0 }, { mcp: { expected: 0, got: 1 } }],
     [

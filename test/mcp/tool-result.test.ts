@@ -274,3 +274,22 @@ test('a mistake of the caller is thrown', async () => {
     TypeError,
   );
 });
+
+test('whoever wants to know hears of each call that could not be made, also where the model is told', async () => {
+  for (const failures of ['tool_result', 'throw'] as const) {
+    const heard: string[] = [];
+    const onFailure = ({ code }: { code: string }): void => {
+      heard.push(code);
+      throw new Error('of the listener');
+    };
+    const scene = await startScene({ fetch: { failures, onFailure } });
+    const client = await connectBare(scene.server.url, scene.fetch);
+    await scene.fetch(scene.server.url, { method: 'GET' }).catch(() => {});
+    await runAs(scene.alice, () => client.send('tools/call'));
+    expect(heard).toEqual([]);
+    scene.server.refuse('tools/call', 403);
+    await runAs(scene.alice, () => client.send('tools/call')).catch(() => {});
+    await client.send('tools/call').catch(() => {});
+    expect(heard).toEqual(['server_rejected_token', 'delegation_missing']);
+  }
+});

@@ -39,12 +39,12 @@ export const serverRows: readonly FaultRow[] = [
   },
   {
     fault: 'MCP server: 401 for ever',
-    ...{ outcome: 'http 401', sts: 2, mcp: 2 },
+    ...{ outcome: 'server_rejected_token denied', sts: 2, mcp: 2 },
     server: () => refuse,
   },
   {
     fault: 'MCP server: 401 to a body that can be sent once only',
-    ...{ outcome: ['http 401', 'ok'], sts: 2, mcp: 2 },
+    ...{ outcome: ['server_rejected_token denied', 'ok'], sts: 2, mcp: 2 },
     server: () => refusingFirstToken(),
     async play({ call }) {
       await call({ body: new Blob(['{}']).stream() });
@@ -53,7 +53,7 @@ export const serverRows: readonly FaultRow[] = [
   },
   {
     fault: 'MCP server: 401 that names metadata elsewhere',
-    ...{ outcome: 'http 401', sts: 2, mcp: 2 },
+    ...{ outcome: 'server_rejected_token denied', sts: 2, mcp: 2 },
     given({ mcp, elsewhere }) {
       mcp.handle(bare(401, { 'www-authenticate': `Bearer resource_metadata="${elsewhere.origin}/prm"` }));
       return {};
@@ -72,14 +72,14 @@ export const serverRows: readonly FaultRow[] = [
   },
   {
     fault: 'MCP server: 403',
-    ...{ outcome: 'http 403', sts: 1, mcp: 1 },
+    ...{ outcome: 'insufficient_scope denied', sts: 1, mcp: 1 },
     server: () => bare(403, { 'www-authenticate': 'Bearer error="insufficient_scope"' }),
   },
   { fault: 'MCP server: 500', ...{ outcome: 'http 500', sts: 1, mcp: 1 }, server: () => bare(500) },
   ...[302, 307, 308].map(
     (status): FaultRow => ({
       fault: `MCP server: ${status} to another host`,
-      ...{ outcome: `http ${status}`, sts: 1, mcp: 1 },
+      ...{ outcome: 'server_failed misconfigured', sts: 1, mcp: 1 },
       given({ mcp, elsewhere }) {
         mcp.handle(redirect(status, elsewhere, '/mcp'));
         return {};
@@ -88,7 +88,7 @@ export const serverRows: readonly FaultRow[] = [
   ),
   {
     fault: 'MCP server: down, connection refused',
-    ...{ outcome: 'TypeError: fetch failed', sts: 1, mcp: 0 },
+    ...{ outcome: 'server_unreachable unavailable', sts: 1, mcp: 0 },
     given: async ({ mcp }) => {
       await mcp.close();
       return {};
