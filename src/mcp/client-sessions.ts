@@ -36,6 +36,8 @@ interface Way {
 /** The sessions of the clients that use one `fetch`. */
 export interface ClientSessions {
   find(id: string | undefined): ClientSession | undefined;
+  /** Takes out of an answer an id that no client knows: a client would take it over, and be in a session that is not known here. */
+  unname(response: Response): void;
   /** Takes note of the session that a client has opened, if the server gave it an id, which it puts ours in place of. */
   add(
     owner: Identity,
@@ -89,6 +91,10 @@ export function createClientSessions(server: McpServer, keeper: SessionKeeper): 
       clients.set(session.id, session);
       return session;
     },
+    unname(response) {
+      const id = response.headers.get('mcp-session-id');
+      if (id !== null && !clients.has(id)) nameAs(undefined, response);
+    },
     add(owner, { init, response, farewell }) {
       const own = response.headers.get('mcp-session-id');
       if (!response.ok || own === null) return;
@@ -136,10 +142,14 @@ export const eventPrefix = ({ id }: ClientSession): string => `${id}.`;
 
 /** Of a user, no longer than anybody else does: the client may outlive the run by far. */
 function remember(identity: Identity): () => Identity | undefined {
-  if (!identity.delegation) return () => identity;
-  const ref = new WeakRef(identity);
-  return () => ref.deref();
+  // Not one function with both: the closures of one function hold all that any of them needs.
+  return identity.delegation ? weakly(new WeakRef(identity)) : () => identity;
 }
+
+const weakly =
+  <T extends object>(ref: WeakRef<T>): (() => T | undefined) =>
+  () =>
+    ref.deref();
 
 /** A request with the id of the session that it goes to. The version is the client's own, and stays. */
 function inSession(init: RequestInit, { headers }: ServerSession): RequestInit {
@@ -153,7 +163,7 @@ function inSession(init: RequestInit, { headers }: ServerSession): RequestInit {
 }
 
 /** Gives an answer the id that the client knows, if any: clients take over whatever id an answer has. */
-export function nameAs(id: string | undefined, response: Response): void {
+function nameAs(id: string | undefined, response: Response): void {
   if (!response.headers.has('mcp-session-id')) return;
   const headers = new Headers(response.headers);
   if (id === undefined) headers.delete('mcp-session-id');

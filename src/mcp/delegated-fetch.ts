@@ -127,6 +127,7 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
     try {
       server.assertPinned(url);
       const response = await route({ url, init, message, caller });
+      clients.unname(response);
       if (failures !== 'tool_result' || !isToolCall(message)) return response;
       if (response.ok) {
         const onLost = (error: unknown): void => hear(describeCallFailure(server, error));

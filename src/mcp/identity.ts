@@ -68,7 +68,9 @@ export function userIdentity(broker: Broker, delegation: Delegation): Identity {
     key: userKey(delegation.group),
     delegation,
     fetch: (server, who = () => delegation) => authorizedFetch(broker, server, who),
-    assertUsable: (server) => void reader(server),
+    assertUsable(server) {
+      if (broker.status(delegation) !== 'active') reader(server);
+    },
     farewell(server) {
       const read = reader(server);
       return () => {

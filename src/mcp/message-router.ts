@@ -9,7 +9,6 @@ import {
   type ClientSession,
   type ClientSessions,
   eventPrefix,
-  nameAs,
 } from './client-sessions.ts';
 import { requestFields } from './headers.ts';
 import { ANONYMOUS, createAgentIdentities, type Identity, userIdentity } from './identity.ts';
@@ -78,19 +77,12 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     session: ClientSession | undefined,
     request: ClientRequest,
   ): Promise<Response> => {
-    if (!session) return sendAlone(identity, request);
+    if (!session) return identity.fetch(server)(request.url, request.init);
     if (server.target || !identity.delegation) return clients.send(session, identity, request);
     // Its session is closed with the token that is kept then, and for that its target must be known.
     return server
       .resolveTarget(request.init.signal ?? undefined)
       .then(() => clients.send(session, identity, request));
-  };
-
-  /** Without a session. A server that gives an id nevertheless would put the client into one that is not known here. */
-  const sendAlone = async (identity: Identity, { url, init }: ClientRequest): Promise<Response> => {
-    const response = await identity.fetch(server)(url, init);
-    nameAs(undefined, response);
-    return response;
   };
 
   const connect = async (identity: Identity, request: ClientRequest): Promise<Response> => {
@@ -134,13 +126,15 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
   };
 
   /** What belongs to the client's own session, and to nobody else's. */
-  const sendAsOwner = (session: ClientSession, request: ClientRequest): Promise<Response> => {
+  const sendAsOwner = (
+    session: ClientSession,
+    request: ClientRequest,
+    listens: boolean,
+  ): Promise<Response> => {
     const owner = session.owner();
     // The run that it was opened for is long over: as of a server without such a stream.
     if (!owner) return Promise.resolve(unsent(405));
-    return request.init.method === 'GET'
-      ? clients.listen(session, owner, request)
-      : sendAs(owner, session, request);
+    return listens ? clients.listen(session, owner, request) : sendAs(owner, session, request);
   };
 
   /** A stream is resumed as whom it was begun: that of a call as its caller, and as nobody else, also when that is refused. */
@@ -153,7 +147,7 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     const event = fields['last-event-id'] ?? '';
     if (!session || !event.startsWith(eventPrefix(session))) return sendAs(userOf(caller), session, request);
     fields['last-event-id'] = event.slice(eventPrefix(session).length);
-    return sendAsOwner(session, request);
+    return sendAsOwner(session, request, true);
   };
 
   return (request) => {
@@ -182,7 +176,7 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     const listens = isPlain && verb === 'GET' && fields.accept?.includes('text/event-stream') === true;
     if (listens && fields['last-event-id'] !== undefined) return resume(session, caller, plain);
     if (session && (listens || (discovers && method === 'notifications/initialized')))
-      return sendAsOwner(session, plain);
+      return sendAsOwner(session, plain, listens);
     if (listens || discovers) {
       return discover(method ?? verb, caller, (identity) => sendAs(identity, session, plain));
     }
@@ -221,9 +215,13 @@ const isRefusal = (status: number): boolean => status === 401 || status === 403;
 /** Most requests of a client that can still be cancelled. */
 const MOST_CALLS = 1_000;
 
+const refs = new WeakMap<Identity, WeakRef<Identity>>();
+
 function note({ calls }: ClientSession, id: string | number, identity: Identity): void {
   if (calls.size >= MOST_CALLS) calls.delete(calls.keys().next().value as string);
-  calls.set(id, new WeakRef(identity));
+  const ref = refs.get(identity) ?? new WeakRef(identity);
+  refs.set(identity, ref);
+  calls.set(id, ref);
 }
 
 /** Whose an answer or a notification is that comes from nowhere: the owner's, unless there may be another user's. */

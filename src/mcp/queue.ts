@@ -68,7 +68,7 @@ export function createQueue<T>(options: {
 
   const serve = (): void => {
     // To make room is to tell that there is room.
-    if (serving) return;
+    if (serving || size === 0) return;
     serving = true;
     try {
       for (const [key, alike] of waiting) {

@@ -255,7 +255,7 @@ describe('verification by something else', () => {
     ['says `valid: false`', () => ({ valid: false })],
     ['says `ok: false`', () => ({ ok: false, sub: 'alice' })],
     ['returns an error', () => new Error('no')],
-    ['returns a response', async () => new Response(null, { status: 401 })],
+    ['returns a response, of whatever status', async () => Response.json({ active: false })],
     ['throws `code: invalid_token`', failing({ code: 'invalid_token' })],
     ['throws `errorCode: invalid_token`', failing({ errorCode: 'invalid_token' })],
   ])('one that %s refuses the token', async (_, verify) => {

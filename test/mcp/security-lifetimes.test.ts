@@ -142,6 +142,24 @@ describe('a run that has ended is held by nobody', () => {
     expect(await alive(refs)).toBeLessThan(MANY / 4);
   });
 
+  test('where it has connected a client that stays', async () => {
+    const at = await startScene({ server: { open: 'nothing' } });
+    const one = async (): Promise<WeakRef<Delegation>> => {
+      const theirs = at.begin('alice');
+      // It sends no DELETE, as the SDKs' `close()` does not.
+      const own = await runAs(theirs, () => connectBare(at.server.url, at.fetch));
+      await own.call(theirs);
+      await own.call(at.bob);
+      at.broker.end(theirs);
+      await at.fetch.settled();
+      return new WeakRef(theirs);
+    };
+    const refs: WeakRef<Delegation>[] = [];
+    for (let index = 0; index < MANY; index++) refs.push(await one());
+    // The one that came last may be in a register still.
+    expect(await alive(refs)).toBeLessThan(MANY / 4);
+  });
+
   test('where its fetch, which is never closed, names it', async () => {
     const at = await startScene();
     const one = async (): Promise<WeakRef<Delegation>> => {
