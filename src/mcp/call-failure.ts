@@ -88,7 +88,8 @@ function noAnswer(server: McpServer, reason: string | undefined, stage: Stage): 
   const failure = 'unavailable';
   const why = reason === undefined ? '' : ` (${reason})`;
   if (NOT_CONNECTED.has(reason ?? '')) {
-    return new OnbehalfError('server_unreachable', `${server.name} could not be reached${why}`, { failure });
+    const message = `${server.name}, at ${server.url.origin}, could not be reached${why}`;
+    return new OnbehalfError('server_unreachable', message, { failure });
   }
   if (stage === 'opening') {
     return new OnbehalfError('server_unreachable', `${server.name} opened no session${why}`, { failure });

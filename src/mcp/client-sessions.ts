@@ -8,7 +8,8 @@ import type { Identity } from './identity.ts';
 import type { RpcId } from './rpc-message.ts';
 import type { McpServer } from './server.ts';
 import { type ServerSession, serverSession } from './server-session.ts';
-import { type Farewell, type Place, placeOf, type SessionKeeper } from './session-keeper.ts';
+import type { SessionKeeper } from './session-keeper.ts';
+import { type Farewell, type Place, placeOf } from './session-place.ts';
 
 /** The one session that a client believes to have. At the server, each identity that uses the client has its own. */
 export interface ClientSession {

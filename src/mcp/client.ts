@@ -5,7 +5,7 @@ import { loadPeer } from '../core/peer.ts';
 import { describeCallFailure, type Stage } from './call-failure.ts';
 import { createEcho } from './echo.ts';
 import type { McpServer } from './server.ts';
-import type { Opening, OpenSession } from './session-keeper.ts';
+import type { Opening, OpenSession } from './session-place.ts';
 
 /** One open MCP session. Whoever opened it ends it at the server. */
 export interface McpSession extends OpenSession {

@@ -12,7 +12,8 @@ import { createRouter, isUnsent } from './message-router.ts';
 import { readRequest } from './request.ts';
 import { isDiscovery, type RpcMessage, readMessage } from './rpc-message.ts';
 import { defineMcpServer, type McpServerOptions, SERVER_OPTIONS } from './server.ts';
-import { createSessionKeeper, LIMITS, runsOf, type SessionLimits } from './session-keeper.ts';
+import { createSessionKeeper } from './session-keeper.ts';
+import { LIMITS, runsOf, type SessionLimits } from './session-place.ts';
 import type { DiscoveryPolicy } from './tool-catalogue.ts';
 
 /** Options of {@link createDelegatedFetch}. */

@@ -3,7 +3,8 @@ import { httpStatus, outgoing } from './call-failure.ts';
 import { listTools, type McpSession, openSession } from './client.ts';
 import type { Identity } from './identity.ts';
 import type { McpServer } from './server.ts';
-import { createSessionKeeper, NO_RUNS, type Place, placeOf } from './session-keeper.ts';
+import { createSessionKeeper } from './session-keeper.ts';
+import { NO_RUNS, type Place, placeOf } from './session-place.ts';
 
 /**
  * Sessions for listing tools and hearing that they changed, under no identity or the agent's own. They are apart from the

@@ -3,7 +3,7 @@ import type { FetchLike } from '../core/http.ts';
 import { describeCallFailure } from './call-failure.ts';
 import { type HeaderFields, layerHeaders } from './headers.ts';
 import type { McpServer } from './server.ts';
-import type { OpenSession } from './session-keeper.ts';
+import type { OpenSession } from './session-place.ts';
 
 /** How a client opened its session, so that the same session can be opened for others. */
 export interface Handshake {

@@ -12,7 +12,7 @@ export {
   type ProtectedResource,
 } from './resource-metadata.ts';
 export { defineMcpServer, type McpServer, type McpServerOptions } from './server.ts';
-export type { SessionLimits } from './session-keeper.ts';
+export type { SessionLimits } from './session-place.ts';
 export { createSessionPool, type SessionPool, type SessionPoolOptions } from './session-pool.ts';
 export {
   createToolCatalogue,

@@ -10,7 +10,7 @@ import type { McpServer } from './server.ts';
  * @param seen - `token`: what was sent; `undefined` for nothing; `'unknown'` when it cannot be told here
  */
 export function rejected(
-  server: Pick<McpServer, 'name'>,
+  server: Pick<McpServer, 'name' | 'url'>,
   status: number,
   seen: { readonly challenge: BearerChallenge | undefined; readonly token: string | undefined },
 ): OnbehalfError {
@@ -23,11 +23,16 @@ export function rejected(
   // RFC 9470: the user has to sign in anew, or in another way.
   const failure: FailureClass =
     error === 'insufficient_user_authentication' ? 'reauthentication_required' : 'denied';
-  const what = seen.token === undefined ? 'the request' : 'the token';
-  return new OnbehalfError('server_rejected_token', `${server.name} refused ${what} (status ${status})`, {
-    ...{ failure, status },
-  });
+  // By its address too: where two servers' targets are mixed up, the name is that of the other.
+  const who = `${server.name}, at ${server.url.origin},`;
+  const message =
+    seen.token === undefined
+      ? `${who} refused the request (status ${status})`
+      : `${who} refused the token (status ${status})${status === 401 ? WRONG_TARGET : ''}`;
+  return new OnbehalfError('server_rejected_token', message, { failure, status });
 }
+
+const WRONG_TARGET = ': is its "target" the one that this server takes?';
 
 /** Scopes are the server's words: it could spell out the token in them, in pieces. */
 function isSafe(scope: readonly string[] | undefined, token: string | undefined): scope is readonly string[] {

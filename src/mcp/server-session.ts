@@ -1,5 +1,5 @@
 import { isReadable } from 'node:stream';
-import type { OpenSession } from './session-keeper.ts';
+import type { OpenSession } from './session-place.ts';
 
 /** A session at a server in which a client's own requests are made, one by one. */
 export interface ServerSession extends OpenSession {

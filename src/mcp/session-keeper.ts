@@ -1,73 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Delegation } from '../broker/delegation.ts';
-import type { Broker } from '../broker/types.ts';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
-import type { FetchLike } from '../core/http.ts';
 import { findOnbehalfError } from './call-failure.ts';
-import { type Identity, userKey } from './identity.ts';
 import { createQueue } from './queue.ts';
-import type { McpServer } from './server.ts';
-
-/** How long sessions are kept, and how many. */
-export interface SessionLimits {
-  /** A session that nobody used for this long is closed, in milliseconds. Default: 60,000. */
-  readonly idleMs?: number | undefined;
-  /** Longest that a session is used; calls under way in it are finished, in milliseconds. Default: one hour. */
-  readonly maxSessionMs?: number | undefined;
-  /** Most sessions open at once; an idle one makes room. Default: 10,000. */
-  readonly maxSessions?: number | undefined;
-  /**
-   * Longest that a call waits for room when all sessions are in use, in milliseconds; 0 for not at all. Default: 10,000.
-   */
-  readonly maxWaitMs?: number | undefined;
-}
-
-/** What {@link SessionLimits} must be. */
-export const LIMITS = {
-  idleMs: 'positive?',
-  maxSessionMs: 'positive?',
-  maxSessions: 'positive?',
-  maxWaitMs: 'natural?',
-} as const;
-
-/** What is needed to open a session. */
-export interface Opening {
-  /** Makes requests under the session's identity, for whichever run has a call under way in it. */
-  readonly fetch: (server: McpServer) => FetchLike;
-  /** Aborts when the session is given up before it is open. */
-  readonly signal: AbortSignal;
-}
-
-/** An open session, as the keeper sees it. */
-export interface OpenSession {
-  /** `Mcp-Session-Id` that the server gave, and the negotiated version: what a DELETE has to carry. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Whether something is still under way in it that no call waits for, a stream, say. */
-  readonly busy?: () => boolean;
-  /** Lets go of it on this side. */
-  readonly dispose?: () => Promise<void>;
-}
-
-/** Where a session belongs, and how it is opened. */
-export interface Place<S extends OpenSession> {
-  /** Names it. */
-  readonly key: string;
-  /** What it belongs to besides its identity and server; closed together. */
-  readonly scope: string;
-  readonly server: McpServer;
-  readonly identity: Identity;
-  readonly open: (opening: Opening) => Promise<S>;
-}
-
-/** Makes a {@link Place}: one for each scope, server and identity. */
-export function placeOf<S extends OpenSession>(place: Omit<Place<S>, 'key'>): Place<S> {
-  return { ...place, key: `${place.identity.key} ${place.server.id} ${place.scope}` };
-}
-
-/** See `Identity.farewell`. */
-export type Farewell = () => FetchLike | undefined;
+import { closed, type Entry, endedMeanwhile, openEntry, part, sayDelete } from './session-entry.ts';
+import type { Farewell, OpenSession, Place, Runs, SessionLimits } from './session-place.ts';
 
 /** How a session is used. */
 export interface UseOptions<S, T> {
@@ -110,50 +49,7 @@ export interface SessionKeeper {
   readonly size: number;
 }
 
-interface Entry {
-  readonly key: string;
-  readonly place: Place<OpenSession>;
-  readonly tags: readonly string[];
-  readonly opening: Promise<OpenSession>;
-  readonly givenUp: AbortController;
-  readonly farewell: Farewell;
-  /** Known as soon as the server has answered `initialize`, so that what is half open can be closed too. */
-  headers: Readonly<Record<string, string>>;
-  /** Known when it is open. */
-  session: OpenSession | undefined;
-  /** Its server knows it no more, so it has to be told nothing. */
-  forgotten: boolean;
-  closing: Promise<void> | undefined;
-  /** The calls under way, each by its run. All have the same identity, so a request may be made under any that lasts. */
-  readonly users: (Delegation | undefined)[];
-  readonly endsAt: number;
-  timer: ReturnType<typeof setTimeout> | undefined;
-  /** Runs a function in the asynchronous context of whoever opened it. */
-  readonly inContext: <T>(fn: () => T) => T;
-}
-
-/** Opening does nothing yet: what hangs holds up those who wait now, and not those who come later. */
-const OPENING_MS = 30_000;
 const MOST_OPENINGS = 3;
-
-/** What a keeper asks about runs. */
-export interface Runs {
-  /** Whether a run lasts. */
-  readonly isActive: (delegation: Delegation) => boolean;
-  /** Calls back with the key of an identity that has come to its end. Returns the way to stop. */
-  readonly onEnd: (listener: (identity: string) => void) => () => void;
-}
-
-/** Sessions that are no user's. */
-export const NO_RUNS: Runs = { isActive: () => false, onEnd: () => () => {} };
-
-/** The runs of a broker. */
-export function runsOf(broker: Broker): Runs {
-  return {
-    isActive: (delegation) => broker.status(delegation) === 'active',
-    onEnd: (listener) => broker.onGroupEnd((group) => listener(userKey(group))),
-  };
-}
 
 /** Makes a keeper of sessions. */
 export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: Runs): SessionKeeper {
@@ -253,28 +149,6 @@ export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: 
     return entry;
   };
 
-  const open = async (entry: Entry): Promise<OpenSession> => {
-    const { place, givenUp } = entry;
-    const [first] = entry.users;
-    const who = (): Delegation =>
-      (entry.users.findLast((user) => user && isActive(user)) ?? first) as Delegation;
-    const timer = setTimeout(() => givenUp.abort(slow(place.server)), OPENING_MS).unref();
-    const fetch = (server: McpServer): FetchLike => {
-      const send = place.identity.fetch(server, who);
-      return async (url, init) => {
-        const response = await send(url, init);
-        const id = response.headers.get('mcp-session-id');
-        if (id !== null && !entry.session) entry.headers = { 'mcp-session-id': id };
-        return response;
-      };
-    };
-    try {
-      return await abortable(place.open({ fetch, signal: givenUp.signal }), givenUp.signal);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-
   /** Nobody waits for it any more. */
   const rest = (entry: Entry): void => {
     const isKept = entries.get(entry.key) === entry;
@@ -339,7 +213,7 @@ export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: 
     if (!hasRoom()) return undefined;
     return add(place, (made) => {
       made.users.push(place.identity.delegation);
-      return open(made);
+      return openEntry(made, isActive);
     });
   };
 
@@ -429,34 +303,4 @@ export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: 
       return all.size;
     },
   };
-}
-
-const closed = (): Error => new TypeError('these sessions were closed');
-
-function endedMeanwhile(): OnbehalfError {
-  const message = 'the run that this delegation was for ended while its session was opened';
-  return new OnbehalfError('delegation_ended', message, { failure: 'reauthentication_required' });
-}
-
-function slow(server: McpServer): OnbehalfError {
-  const message = `${server.name} opened no session within ${OPENING_MS} ms`;
-  return new OnbehalfError('server_unreachable', message, { failure: 'unavailable' });
-}
-
-/** Parts with a session, at the server and here. Never fails. */
-async function part(entry: Entry, say: FetchLike | undefined): Promise<void> {
-  await entry.opening.catch(() => {});
-  if (say && entry.headers['mcp-session-id'])
-    await sayDelete(entry.place.server, entry.headers, say).catch(() => {});
-  await entry.session?.dispose?.().catch(() => {});
-}
-
-/** How long a DELETE may take: nobody waits for a server that does not answer. */
-const DELETE_TIMEOUT_MS = 2_000;
-
-/** Ends a session at the server (MCP Streamable HTTP, session management). A server may refuse; that is its right. */
-async function sayDelete(server: McpServer, headers: OpenSession['headers'], say: FetchLike): Promise<void> {
-  const signal = AbortSignal.timeout(DELETE_TIMEOUT_MS);
-  const response = await say(server.url.href, { method: 'DELETE', headers, signal });
-  await response.body?.cancel();
 }

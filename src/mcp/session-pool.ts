@@ -6,14 +6,8 @@ import { httpStatus, outgoing } from './call-failure.ts';
 import { type McpSession, openSession } from './client.ts';
 import { userIdentity } from './identity.ts';
 import type { McpServer } from './server.ts';
-import {
-  createSessionKeeper,
-  LIMITS,
-  type Place,
-  placeOf,
-  runsOf,
-  type SessionLimits,
-} from './session-keeper.ts';
+import { createSessionKeeper } from './session-keeper.ts';
+import { LIMITS, type Place, placeOf, runsOf, type SessionLimits } from './session-place.ts';
 
 /** Options of {@link createSessionPool}. */
 export interface SessionPoolOptions extends SessionLimits {

@@ -5,7 +5,8 @@ import type { Delegation } from '../../src/index.ts';
 import { OnbehalfError } from '../../src/index.ts';
 import type { Identity } from '../../src/mcp/identity.ts';
 import { defineMcpServer } from '../../src/mcp/server.ts';
-import { createSessionKeeper, type OpenSession, placeOf } from '../../src/mcp/session-keeper.ts';
+import { createSessionKeeper } from '../../src/mcp/session-keeper.ts';
+import { type OpenSession, placeOf } from '../../src/mcp/session-place.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
