@@ -146,8 +146,10 @@ test('a header of 8,192 characters is read, a longer one is not', () => {
 
 /** How many characters were gone over while a header was read, and one for each look. */
 function looksAt(field: string): number {
+  // Not by Headers, whose own work is not meant.
+  const headers = { get: () => field } as unknown as Headers;
   const exec = vi.spyOn(RegExp.prototype, 'exec');
-  read(field);
+  readChallenge({ headers });
   const found = exec.mock.results.map(({ value }) => 1 + (value?.[0].length ?? 0));
   exec.mockRestore();
   return found.reduce((sum, each) => sum + each, 0);

@@ -27,7 +27,8 @@ describeKeycloak('servers that verify Keycloak’s tokens', () => {
         expect(await ask(fetchOf(server, name), server)).toMatchObject(answer);
       }
       expect(agent.requests).toHaveLength(2);
-      expect(await ask(fetchOf(files, 'calendar'), files)).toMatchObject({ status: 401 });
+      const refused = { code: 'server_rejected_token', status: 401 };
+      await expect(ask(fetchOf(files, 'calendar'), files)).rejects.toMatchObject(refused);
     });
     for (const { headers } of [...calendar.received, ...files.received])
       expect(headers.authorization).not.toContain(subjectToken);
