@@ -220,7 +220,7 @@ const refs = new WeakMap<Identity, WeakRef<Identity>>();
 function note({ calls }: ClientSession, id: string | number, identity: Identity): void {
   if (calls.size >= MOST_CALLS) calls.delete(calls.keys().next().value as string);
   const ref = refs.get(identity) ?? new WeakRef(identity);
-  refs.set(identity, ref);
+  if (!refs.has(identity)) refs.set(identity, ref);
   calls.set(id, ref);
 }
 

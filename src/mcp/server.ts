@@ -108,6 +108,17 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     return target;
   };
 
+  const { href } = url;
+  const assertOwn = (to: string): void => {
+    if (to !== href) assertPinned(url, to);
+  };
+
+  const received = (response: Response): Response => {
+    if (!target && response.status === 401) challenge = readChallenge(response)?.resourceMetadata;
+    if (isRedirect(response)) throw redirected(name, response);
+    return response;
+  };
+
   return Object.freeze({
     name,
     get url() {
@@ -121,14 +132,15 @@ export function defineMcpServer(options: McpServerOptions): McpServer {
     headers: () => headers,
     // Two functions that send are two servers, for all we know, and so are two that are to be discovered.
     id: digest([url.href, target ?? randomUUID(), headers, stepUpScopes, options.fetch && randomUUID()]),
-    assertPinned: (to: string) => assertPinned(url, to),
-    fetch: async (to: string, init: RequestInit) => {
-      assertPinned(url, to);
-      const fields = below(headers, requestFields(init.headers));
-      const response = await send(to, { ...init, headers: fields, redirect: 'manual' });
-      if (!target && response.status === 401) challenge = readChallenge(response)?.resourceMetadata;
-      if (isRedirect(response)) throw redirected(name, response);
-      return response;
+    assertPinned: assertOwn,
+    fetch: (to: string, init: RequestInit) => {
+      try {
+        assertOwn(to);
+        const fields = below(headers, requestFields(init.headers));
+        return Promise.resolve(send(to, { ...init, headers: fields, redirect: 'manual' })).then(received);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     },
   });
 }
@@ -178,7 +190,6 @@ function digest(values: readonly unknown[]): string {
 
 /** @throws OnbehalfError `url_not_pinned` unless `to` is on the origin and at or below the path of `pinned` */
 function assertPinned(pinned: URL, to: string): void {
-  if (to === pinned.href) return;
   const url = new URL(to);
   const base = pinned.pathname.endsWith('/') ? pinned.pathname : `${pinned.pathname}/`;
   const inside = url.pathname === pinned.pathname || url.pathname.startsWith(base);

@@ -218,7 +218,8 @@ export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: 
   };
 
   const release = (entry: Entry, user: Delegation | undefined): void => {
-    entry.users.splice(entry.users.lastIndexOf(user), 1);
+    if (entry.users.at(-1) === user) entry.users.pop();
+    else entry.users.splice(entry.users.lastIndexOf(user), 1);
     if (entry.users.length === 0) rest(entry);
   };
 
