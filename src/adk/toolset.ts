@@ -4,8 +4,8 @@ import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { OneOrMore, Target } from '../core/target.ts';
 import type { DiscoveredTarget } from '../mcp/discovered-target.ts';
+import type { DiscoveryPolicy } from '../mcp/discovery.ts';
 import type { HeaderFields } from '../mcp/headers.ts';
-import type { DiscoveryPolicy } from '../mcp/tool-catalogue.ts';
 import { bindingOf } from './binding.ts';
 import { delegatedTools } from './delegated-tools.ts';
 

@@ -1,7 +1,5 @@
 import * as oauth from 'oauth4webapi';
-import { readClaims } from './claims.ts';
-import { isWholeJwt } from './jwt-form.ts';
-import { assertSecretSource, authUnavailable, readSecret, type SecretSource } from './secret.ts';
+import { jwtSource, type SecretSource } from './secret.ts';
 import type { SigningKeySource } from './signing-key.ts';
 
 /** RFC 7523 section 2.2. */
@@ -53,17 +51,9 @@ export async function secretAssertion(
  * @throws TypeError when it is given as a value that is no JWT
  */
 export function givenAssertion(source: SecretSource): AuthMethod {
-  assertSecretSource(source, WHAT);
-  const fixed = typeof source === 'string';
-  if (fixed && !isWholeJwt(source)) throw new TypeError(`"${WHAT}" must be a JWT`);
+  const read = jwtSource(source, WHAT);
   return async ([, client, body], signal) => {
-    const assertion = await readSecret(source, WHAT, signal);
-    // A file may be half-written, or be about to be renewed.
-    if (!isWholeJwt(assertion)) throw authUnavailable(`"${WHAT}" is no JWT, or a part of one`);
-    const exp = readClaims(assertion)?.exp;
-    if (exp !== undefined && !(exp > Date.now())) {
-      throw authUnavailable(`"${WHAT}" has expired`, fixed ? 'misconfigured' : 'unavailable');
-    }
+    const assertion = await read(signal);
     body.set('client_id', client.client_id);
     body.set('client_assertion_type', JWT_BEARER);
     body.set('client_assertion', assertion);

@@ -1,13 +1,9 @@
 import { type ActorSource, agentToken, agentTokenForm, type ClientCredentialsOptions } from './actor.ts';
-import { readClaims } from './claims.ts';
-import { isWholeJwt } from './jwt-form.ts';
 import { checkOptions } from './options.ts';
-import { assertSecretSource, authUnavailable, readSecret, type SecretSource } from './secret.ts';
+import { jwtSource, type SecretSource } from './secret.ts';
 import { assertTokenService } from './token-service.ts';
 import type { TokenService } from './token-service-handle.ts';
 import { JWT_BEARER_GRANT } from './token-types.ts';
-
-const WHAT = 'assertion';
 
 /** Asks for the agent's own token with a JWT that somebody else made for the agent. */
 export interface JwtBearerOptions extends ClientCredentialsOptions {
@@ -33,26 +29,11 @@ export function jwtBearerActor(service: TokenService, options: JwtBearerOptions)
     ...{ assertion: 'any', audience: 'any?', resource: 'any?', scope: 'any?' },
   });
   const { assertion: source, ...target } = options;
-  assertSecretSource(source, WHAT);
-  if (typeof source === 'string' && !isWholeJwt(source)) throw new TypeError(`"${WHAT}" must be a JWT`);
+  const read = jwtSource(source, 'assertion');
   const form = agentTokenForm(target);
   return async ({ signal }) => {
-    const assertion = await readAssertion(source, signal);
+    const assertion = await read(signal);
     const parameters = new URLSearchParams([['assertion', assertion], ...form]);
     return agentToken(service, { grantType: JWT_BEARER_GRANT, parameters, secrets: [assertion], signal });
   };
-}
-
-async function readAssertion(source: SecretSource, signal: AbortSignal | undefined): Promise<string> {
-  const assertion = await readSecret(source, WHAT, signal);
-  // A file may be half-written, or be about to be renewed.
-  if (!isWholeJwt(assertion)) throw authUnavailable(`"${WHAT}" is no JWT, or a part of one`);
-  const exp = readClaims(assertion)?.exp;
-  if (exp !== undefined && !(exp > Date.now())) {
-    throw authUnavailable(
-      `"${WHAT}" has expired`,
-      typeof source === 'string' ? 'misconfigured' : 'unavailable',
-    );
-  }
-  return assertion;
 }

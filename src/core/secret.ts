@@ -1,5 +1,7 @@
+import { readClaims } from './claims.ts';
 import { withDeadline } from './deadline.ts';
 import { isOnbehalfError, OnbehalfError } from './errors.ts';
+import { isWholeJwt } from './jwt-form.ts';
 import { readTextFile } from './text-file.ts';
 
 /** How long a function may take to give a secret. */
@@ -20,6 +22,28 @@ export function assertSecretSource(source: unknown, what: string): asserts sourc
   throw new TypeError(
     `"${what}" must be a non-empty string, { file: "path" } or a function that gives a string`,
   );
+}
+
+/**
+ * Makes a reader of a secret that is a JWT which somebody else made, and which has to be whole and not over.
+ *
+ * @returns a function that throws OnbehalfError `client_auth_unavailable`, or the reason of its signal
+ * @throws TypeError that names `what` unless `source` is a {@link SecretSource}, and a JWT if it is a value
+ */
+export function jwtSource(source: unknown, what: string): (signal?: AbortSignal) => Promise<string> {
+  assertSecretSource(source, what);
+  const fixed = typeof source === 'string';
+  if (fixed && !isWholeJwt(source)) throw new TypeError(`"${what}" must be a JWT`);
+  return async (signal) => {
+    const jwt = await readSecret(source, what, signal);
+    // A file may be half-written, or be about to be renewed.
+    if (!isWholeJwt(jwt)) throw authUnavailable(`"${what}" is no JWT, or a part of one`);
+    const exp = readClaims(jwt)?.exp;
+    if (exp !== undefined && !(exp > Date.now())) {
+      throw authUnavailable(`"${what}" has expired`, fixed ? 'misconfigured' : 'unavailable');
+    }
+    return jwt;
+  };
 }
 
 /**

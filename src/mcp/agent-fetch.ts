@@ -5,7 +5,7 @@ import type { FetchLike } from '../core/http.ts';
 import { checkOptions } from '../core/options.ts';
 import { secureUrl } from '../core/secure-url.ts';
 import { readChallenge } from './challenge.ts';
-import { withField } from './headers.ts';
+import { withToken } from './headers.ts';
 import { redactedResponse } from './redacted-response.ts';
 import { rejected } from './rejection.ts';
 import { isReplayable, type PlainFetch, readRequest } from './request.ts';
@@ -54,7 +54,7 @@ export function agentFetch(tokens: ActorCache, server: McpServer): FetchLike {
   return async (url, init) => {
     server.assertPinned(url);
     const send = async (actor: Actor): Promise<Response> => {
-      const headers = withField(init.headers, 'authorization', `Bearer ${actor.token.token}`);
+      const headers = withToken(init.headers, actor.token.token);
       const response = await server.fetch(url, { ...init, headers });
       return response.status < 400 ? response : redactedResponse(response, actor.token.token);
     };

@@ -1,10 +1,9 @@
 import type { Delegation } from '../broker/delegation.ts';
 import type { Broker } from '../broker/types.ts';
 import type { FetchLike } from '../core/http.ts';
-import type { IssuedToken } from '../core/issued-token.ts';
 import { type ResolvedTarget, resolveTarget } from '../core/target.ts';
 import { type BearerChallenge, readChallenge } from './challenge.ts';
-import { type RequestFields, withField } from './headers.ts';
+import { withToken } from './headers.ts';
 import { redactedResponse } from './redacted-response.ts';
 import { rejected } from './rejection.ts';
 import { isReplayable } from './request.ts';
@@ -30,7 +29,7 @@ export function authorizedFetch(broker: Broker, server: McpServer, delegation: (
     let raised = false;
     for (;;) {
       const token = await broker.token(caller, target, { signal });
-      const headers = withToken(init.headers, token);
+      const headers = withToken(init.headers, token.accessToken);
       const response = await server.fetch(url, { ...init, headers });
       if (response.status < 400) return response;
       if (response.status !== 401 && response.status !== 403) {
@@ -89,9 +88,4 @@ const MOST_SETS = 16;
 function withScopes(target: ResolvedTarget, more: readonly string[]): Parameters<typeof resolveTarget>[0] {
   const { audiences, resources, scopes, ...rest } = target;
   return { ...rest, audience: audiences, resource: resources, scope: [...scopes, ...more] };
-}
-
-/** Whatever was there as `Authorization`, in any case, is overridden: there is one value for each name. */
-function withToken(given: RequestInit['headers'], token: IssuedToken): RequestFields {
-  return withField(given, 'authorization', `Bearer ${token.accessToken}`);
 }

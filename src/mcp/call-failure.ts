@@ -47,13 +47,27 @@ export function describeCallFailure(
   error: unknown,
   stage: Stage = 'call',
 ): OnbehalfError | undefined {
+  const isRpcError = typeof (error as { code?: unknown } | null)?.code === 'number';
+  if (isRpcError && !findOnbehalfError(error) && httpStatus(error) === undefined) return undefined;
+  return describeFetchFailure(server, error, stage);
+}
+
+/** The same for what a `fetch` threw, below the protocol: there a number as `code` is a DOMException's. */
+export function describeFetchFailure(
+  server: McpServer,
+  error: unknown,
+  stage: Stage = 'call',
+): OnbehalfError {
   const ours = findOnbehalfError(error);
   if (ours) return ours;
   const status = httpStatus(error);
-  if (status === undefined) {
-    if (typeof (error as { code?: unknown } | null)?.code === 'number') return undefined;
-    return noAnswer(server, networkCause(error)?.message, stage);
-  }
+  return status === undefined
+    ? noAnswer(server, networkCause(error)?.message, stage)
+    : describeStatus(server, status, stage);
+}
+
+/** The same for an error status. */
+export function describeStatus(server: McpServer, status: number, stage: Stage = 'call'): OnbehalfError {
   const [code, options] = meaningOf(status, stage);
   // A call was sent. Whether it was done, nobody here knows; to do it twice may be worse than not at all.
   const doubt = code === 'server_failed' && stage === 'call' && status !== 429 ? UNKNOWN_OUTCOME : '';

@@ -5,8 +5,9 @@ import { currentDelegation } from '../context/carrier.ts';
 import type { ActorSource } from '../core/actor.ts';
 import { isOnbehalfError, type OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import { describeCallFailure } from './call-failure.ts';
+import { describeFetchFailure, describeStatus } from './call-failure.ts';
 import { createClientSessions } from './client-sessions.ts';
+import type { DiscoveryPolicy } from './discovery.ts';
 import { toolResult, unbroken } from './failed-call.ts';
 import { createRouter, isUnsent } from './message-router.ts';
 import { readRequest } from './request.ts';
@@ -14,7 +15,6 @@ import { isDiscovery, type RpcMessage, readMessage } from './rpc-message.ts';
 import { defineMcpServer, type McpServerOptions, SERVER_OPTIONS } from './server.ts';
 import { createSessionKeeper } from './session-keeper.ts';
 import { LIMITS, runsOf, type SessionLimits } from './session-place.ts';
-import type { DiscoveryPolicy } from './tool-catalogue.ts';
 
 /** Options of {@link createDelegatedFetch}. */
 export interface DelegatedFetchOptions extends McpServerOptions, SessionLimits {
@@ -108,12 +108,10 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
 
   const told = (error: unknown, message: RpcMessage, signal: AbortSignal | undefined): unknown => {
     if (signal?.aborted || isOnbehalfError(error) || isMisuse(error)) return error;
-    return describeCallFailure(server, error, isDiscovery(message.method) ? 'opening' : 'call') ?? error;
+    return describeFetchFailure(server, error, isDiscovery(message.method) ? 'opening' : 'call');
   };
 
-  const hear = (error: unknown): void => {
-    if (isOnbehalfError(error)) onlook(onFailure, error);
-  };
+  const hear = (error: OnbehalfError): void => onlook(onFailure, error);
 
   const send = async (
     input: string | URL | Request,
@@ -131,13 +129,12 @@ export function createDelegatedFetch(options: DelegatedFetchOptions): DelegatedF
       clients.unname(response);
       if (failures !== 'tool_result' || !isToolCall(message)) return response;
       if (response.ok) {
-        const onLost = (error: unknown): void => hear(describeCallFailure(server, error));
-        return unbroken(response, { server, message, signal, onLost });
+        return unbroken(response, { server, message, signal, onLost: hear });
       }
       // The client has to connect anew.
       if (isUnsent(response)) return response;
       void response.body?.cancel().catch(() => {});
-      throw Object.assign(new Error('status'), { status: response.status });
+      throw describeStatus(server, response.status);
     } catch (error) {
       const known = told(error, message, signal);
       if (!isToolCall(message) || !isOnbehalfError(known)) throw known;

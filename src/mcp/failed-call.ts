@@ -1,3 +1,5 @@
+import type { OnbehalfError } from '../core/errors.ts';
+import { describeFetchFailure } from './call-failure.ts';
 import type { RpcMessage } from './rpc-message.ts';
 import type { McpServer } from './server.ts';
 import { toolError } from './tool-error.ts';
@@ -6,15 +8,14 @@ import { toolError } from './tool-error.ts';
  * The answer to a `tools/call` that could not be made, as if the tool had failed: so every client shows it to the model,
  * and none takes it for a reason to connect anew, to make the call once more or to stop the run.
  */
-export function toolResult(server: McpServer, message: RpcMessage, error: unknown): Response {
+export function toolResult(server: McpServer, message: RpcMessage, error: OnbehalfError): Response {
   return new Response(resultText(server, message, error), {
     headers: { 'content-type': 'application/json' },
   });
 }
 
-function resultText(server: McpServer, { id }: RpcMessage, error: unknown): string {
-  // An error of JSON-RPC cannot be among them: the answer that would have held it did not come.
-  const text = JSON.stringify(toolError(server, error) ?? toolError(server, new Error('no answer')));
+function resultText(server: McpServer, { id }: RpcMessage, error: OnbehalfError): string {
+  const text = JSON.stringify(toolError(server, error));
   const result = { isError: true, content: [{ type: 'text', text }] };
   return JSON.stringify({ jsonrpc: '2.0', id, result });
 }
@@ -29,14 +30,15 @@ export function unbroken(
     readonly server: McpServer;
     readonly message: RpcMessage;
     readonly signal: AbortSignal | undefined;
-    readonly onLost: (error: unknown) => void;
+    readonly onLost: (error: OnbehalfError) => void;
   },
 ): Response {
   const { server, message, signal, onLost } = call;
   const { status, headers, body } = response;
   const lost = (error: unknown): string => {
-    onLost(error);
-    return resultText(server, message, error);
+    const known = describeFetchFailure(server, error);
+    onLost(known);
+    return resultText(server, message, known);
   };
   if (body !== null && headers.get('content-type')?.startsWith('text/event-stream')) {
     return new Response(unbrokenEvents(body, lost, signal), { status, headers });

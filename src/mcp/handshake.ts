@@ -1,6 +1,6 @@
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
-import { describeCallFailure } from './call-failure.ts';
+import { describeFetchFailure, describeStatus } from './call-failure.ts';
 import { type HeaderFields, layerHeaders } from './headers.ts';
 import type { McpServer } from './server.ts';
 import type { OpenSession } from './session-place.ts';
@@ -42,9 +42,9 @@ export async function repeatHandshake(
       const response = await fetch(url, { method: 'POST', headers, body, signal });
       if (response.ok) return response;
       void response.body?.cancel().catch(() => {});
-      throw Object.assign(new Error('status'), { status: response.status });
+      throw describeStatus(server, response.status, 'opening');
     } catch (error) {
-      throw signal.aborted ? signal.reason : describeCallFailure(server, error, 'opening');
+      throw signal.aborted ? signal.reason : describeFetchFailure(server, error, 'opening');
     }
   };
   const response = await post(handshake.body, {});

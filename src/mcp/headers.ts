@@ -39,16 +39,13 @@ export function requestFields(given: RequestInit['headers']): RequestFields {
 }
 
 /**
- * A copy of a request's header fields with another value in one of them, or none. A copy, since whoever was given the
- * others has them still: what goes out as nobody must not have a token a moment later.
+ * A copy of a request's header fields with a token, or without any: whatever was there as `Authorization`, in any case, is
+ * overridden. A copy, since whoever was given the others has them still: what goes out as nobody must not have a token a
+ * moment later.
  */
-export function withField(
-  given: RequestInit['headers'],
-  name: string,
-  value: string | undefined,
-): RequestFields {
+export function withToken(given: RequestInit['headers'], token: string | undefined): RequestFields {
   const fields = Object.assign(new RequestFields(), requestFields(given));
-  if (value === undefined) delete fields[name];
-  else fields[name] = value;
+  if (token === undefined) delete fields.authorization;
+  else fields.authorization = `Bearer ${token}`;
   return fields;
 }

@@ -5,7 +5,7 @@ import type { ActorSource } from '../core/actor.ts';
 import type { FetchLike } from '../core/http.ts';
 import { agentFetch, agentTokens } from './agent-fetch.ts';
 import { authorizedFetch } from './authorized-fetch.ts';
-import { type RequestFields, withField } from './headers.ts';
+import { withToken } from './headers.ts';
 import type { McpServer } from './server.ts';
 
 /** Whom a request is from: a user, by the agent; the agent itself; nobody. No two of them ever share a session. */
@@ -29,7 +29,8 @@ export interface Identity {
 export const ANONYMOUS: Identity = {
   key: 'anonymous',
   delegation: undefined,
-  fetch: (server) => (url, init) => server.fetch(url, { ...init, headers: withAuthorization(init) }),
+  fetch: (server) => (url, init) =>
+    server.fetch(url, { ...init, headers: withToken(init.headers, undefined) }),
   assertUsable() {},
   farewell: (server) => () => ANONYMOUS.fetch(server),
 };
@@ -76,13 +77,9 @@ export function userIdentity(broker: Broker, delegation: Delegation): Identity {
       return () => {
         const token = read();
         if (!token) return undefined;
-        const authorization = `Bearer ${token.accessToken}`;
-        return (url, init) => server.fetch(url, { ...init, headers: withAuthorization(init, authorization) });
+        const { accessToken } = token;
+        return (url, init) => server.fetch(url, { ...init, headers: withToken(init.headers, accessToken) });
       };
     },
   };
-}
-
-function withAuthorization(init: RequestInit, authorization?: string): RequestFields {
-  return withField(init.headers, 'authorization', authorization);
 }

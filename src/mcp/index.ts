@@ -4,6 +4,7 @@ export { type OpenAIAgentsServer, openAIAgentsServer } from './adapters/openai-a
 export { type AgentFetchOptions, createAgentFetch } from './agent-fetch.ts';
 export { createDelegatedFetch, type DelegatedFetch, type DelegatedFetchOptions } from './delegated-fetch.ts';
 export type { DiscoveredTarget } from './discovered-target.ts';
+export type { DiscoveryPolicy } from './discovery.ts';
 export { type HeaderFields, layerHeaders } from './headers.ts';
 export type { PlainFetch } from './request.ts';
 export {
@@ -16,7 +17,6 @@ export type { SessionLimits } from './session-place.ts';
 export { createSessionPool, type SessionPool, type SessionPoolOptions } from './session-pool.ts';
 export {
   createToolCatalogue,
-  type DiscoveryPolicy,
   type ListOptions,
   type ToolCatalogue,
   type ToolCatalogueOptions,

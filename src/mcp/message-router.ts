@@ -10,13 +10,13 @@ import {
   type ClientSessions,
   eventPrefix,
 } from './client-sessions.ts';
+import { type DiscoveryPolicy, isRefusal, tryInTurn, type Who } from './discovery.ts';
 import { requestFields } from './headers.ts';
 import { ANONYMOUS, createAgentIdentities, type Identity, userIdentity } from './identity.ts';
 import { rejected } from './rejection.ts';
 import { isDiscovery, type RpcMessage } from './rpc-message.ts';
 import type { McpServer } from './server.ts';
 import type { SessionKeeper } from './session-keeper.ts';
-import type { DiscoveryPolicy } from './tool-catalogue.ts';
 
 /** A request of an MCP client, and whom it is for. */
 export interface RoutedRequest extends ClientRequest {
@@ -33,8 +33,6 @@ export interface RouterOptions {
   readonly discovery: DiscoveryPolicy | undefined;
   readonly agentCredential: ActorSource | undefined;
 }
-
-type Who = Exclude<DiscoveryPolicy, 'auto'>;
 
 /** Makes each request of a client under the identity, and in the session, that it belongs to. */
 export function createRouter(options: RouterOptions): (request: RoutedRequest) => Promise<Response> {
@@ -62,14 +60,11 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     return who === 'agent' && agentCredential ? agentOf(agentCredential) : userOf(caller);
   };
 
-  /** The identities to try, in this order. */
-  const order = (method: string, caller: Delegation | undefined): readonly Who[] => {
+  /** The identities that there are. */
+  const whosOf = (caller: Delegation | undefined): readonly Who[] => {
     if (discovery !== 'auto') return [discovery];
-    const all: Who[] = ['anonymous'];
-    if (agentCredential) all.push('agent');
-    if (caller) all.push('delegated');
-    const known = found.get(method) ?? found.get('initialize');
-    return known && all.includes(known) ? [known, ...all.filter((who) => who !== known)] : all;
+    const agent: readonly Who[] = agentCredential ? ['agent'] : [];
+    return ['anonymous', ...agent, ...(caller ? (['delegated'] as const) : [])];
   };
 
   const sendAs = (
@@ -100,29 +95,29 @@ export function createRouter(options: RouterOptions): (request: RoutedRequest) =
     }
   };
 
-  /** Tries one identity after the other until one is not refused. */
   const discover = async (
     method: string,
     caller: Delegation | undefined,
     send: (identity: Identity) => Promise<Response>,
   ): Promise<Response> => {
-    const whos = order(method, caller);
-    for (const who of whos) {
-      const last = who === whos.at(-1);
-      try {
-        const response = await send(identityOf(who, caller));
-        if (response.ok) found.set(method, who);
-        if (!isRefusal(response.status)) return response;
-        void response.body?.cancel().catch(() => {});
-        const token = who === 'anonymous' ? undefined : 'unknown';
-        if (last) throw rejected(server, response.status, { challenge: readChallenge(response), token });
-      } catch (error) {
-        const status = httpStatus(error);
-        if (status === undefined || !isRefusal(status)) throw error;
-        if (last) throw caller || discovery !== 'auto' ? error : unwelcome(server, who, { method, status });
-      }
+    const whos = whosOf(caller);
+    let last: Who = 'anonymous';
+    const attempt = async (who: Who): Promise<Response> => {
+      last = who;
+      const response = await send(identityOf(who, caller));
+      if (response.ok) found.set(method, who);
+      if (!isRefusal(response.status)) return response;
+      void response.body?.cancel().catch(() => {});
+      const token = who === 'anonymous' ? undefined : 'unknown';
+      throw rejected(server, response.status, { challenge: readChallenge(response), token });
+    };
+    try {
+      return await tryInTurn(whos, found.get(method) ?? found.get('initialize'), attempt);
+    } catch (error) {
+      const status = httpStatus(error);
+      if (caller || discovery !== 'auto' || status === undefined || !isRefusal(status)) throw error;
+      throw unwelcome(server, last, { method, status });
     }
-    throw new Error('unreachable');
   };
 
   /** What belongs to the client's own session, and to nobody else's. */
@@ -209,8 +204,6 @@ function unknownSession({ id }: RpcMessage): Response {
 
 /** Whether nothing was sent for an answer. */
 export const isUnsent = (response: Response): boolean => answers.has(response);
-
-const isRefusal = (status: number): boolean => status === 401 || status === 403;
 
 /** Most requests of a client that can still be cancelled. */
 const MOST_CALLS = 1_000;

@@ -5,18 +5,12 @@ import type { ActorSource } from '../core/actor.ts';
 import { makeRoom } from '../core/bounded.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import { httpStatus } from './call-failure.ts';
 import { listTools } from './client.ts';
+import { type DiscoveryPolicy, tryInTurn, type Who } from './discovery.ts';
 import { createDiscoverySessions } from './discovery-session.ts';
 import { ANONYMOUS, createAgentIdentities, type Identity } from './identity.ts';
 import type { McpServer } from './server.ts';
 import type { SessionPool } from './session-pool.ts';
-
-/**
- * Under which identity a server's tools are listed. `auto` tries without any; where the server answers 401, with the
- * agent's own credential if there is one; else with the user's delegated token.
- */
-export type DiscoveryPolicy = 'auto' | 'anonymous' | 'agent' | 'delegated';
 
 /** Options of {@link createToolCatalogue}. */
 export interface ToolCatalogueOptions {
@@ -73,9 +67,6 @@ interface Way {
   readonly flight: string;
   readonly list: (signal: AbortSignal) => Promise<readonly Tool[]>;
 }
-
-/** Under whose identity a listing is made. */
-type Who = Exclude<DiscoveryPolicy, 'auto'>;
 
 /** Makes a catalogue of tools. Nothing is listed before it is asked for. */
 export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogue {
@@ -155,22 +146,15 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     return flights.run(flight, work, given.signal);
   };
 
-  const listAuto = async (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
-    const all: readonly Who[] = given.agentCredential
+  const listAuto = (server: McpServer, given: ListOptions): Promise<readonly Tool[]> => {
+    const whos: readonly Who[] = given.agentCredential
       ? ['anonymous', 'agent', 'delegated']
       : ['anonymous', 'delegated'];
-    const known = found.get(server.id);
-    const order = known ? [known, ...all.filter((who) => who !== known)] : all;
-    for (const who of order) {
-      try {
-        const tools = await listAs(who, server, given);
-        remember(server, who);
-        return tools;
-      } catch (error) {
-        if (who === order.at(-1) || !isRefusal(error)) throw error;
-      }
-    }
-    throw new Error('unreachable');
+    return tryInTurn(whos, found.get(server.id), async (who) => {
+      const tools = await listAs(who, server, given);
+      remember(server, who);
+      return tools;
+    });
   };
 
   return {
@@ -181,11 +165,6 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     invalidate,
     close: () => sessions.close(),
   };
-}
-
-function isRefusal(error: unknown): boolean {
-  const status = httpStatus(error);
-  return status === 401 || status === 403;
 }
 
 function required(server: McpServer, delegation: Delegation | undefined): Delegation {

@@ -184,3 +184,30 @@ test('an exchange that fails while a user’s session is opened fails the call w
   expect(error.code).toBe('sts_error');
   expect(at.server.log('initialize')).toEqual(['initialize - 200']);
 });
+
+interface ToolResult {
+  readonly result: { readonly content: readonly [{ readonly text: string }] };
+}
+
+test('a fetch of the user’s own that gives up by itself is told as a server that gave no answer', async () => {
+  // What AbortSignal.timeout() gives has a number for a code, as an error of JSON-RPC has.
+  let gives = (_body: string): boolean => false;
+  const send = async (url: string, init: RequestInit): Promise<Response> => {
+    if (gives(String(init.body))) throw new DOMException('too slow', 'TimeoutError');
+    return globalThis.fetch(url, init);
+  };
+  for (const failures of ['throw', 'tool_result'] as const) {
+    gives = () => false;
+    const at = await startScene({ fetch: { failures, fetch: send } });
+    const client = await connectBare(at.server.url, at.fetch);
+    gives = (body) => body.includes('"initialize"');
+    const call = (): Promise<Response> => runAs(at.alice, () => client.send('tools/call'));
+    const told = async (): Promise<unknown> =>
+      failures === 'throw'
+        ? (await failure(call())).code
+        : JSON.parse(((await (await call()).json()) as ToolResult).result.content[0].text).error.code;
+    expect(await told()).toBe('server_unreachable');
+    gives = (body) => body.includes('"tools/call"');
+    expect(await told()).toBe('server_failed');
+  }
+});

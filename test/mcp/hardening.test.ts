@@ -16,6 +16,7 @@ import { fakeJwt, seconds } from '../support/jwt.ts';
 import { expectNoLeak } from '../support/leaks.ts';
 import { done, type RawAnswer, type RawMcp, result, startRawMcp, status } from '../support/raw-mcp.ts';
 import { type Bend, subjectJwt } from '../support/sts.ts';
+import { countListeners } from './support.ts';
 
 type MoreOptions = Parameters<typeof startPlainBroker>[0];
 
@@ -286,24 +287,13 @@ describe('after close()', () => {
 
   test('of a pool, the broker tells it nothing any more, nor while no session is open', async () => {
     const at = await scene({});
-    let listening = 0;
-    const counting: Broker = {
-      ...at.broker,
-      onGroupEnd(listener) {
-        const stop = at.broker.onGroupEnd(listener);
-        listening += 1;
-        return () => {
-          listening -= 1;
-          stop();
-        };
-      },
-    };
-    const pool = createSessionPool({ broker: counting });
-    expect(listening).toBe(0);
+    const counted = countListeners(at.broker);
+    const pool = createSessionPool({ broker: counted.broker });
+    expect(counted.listening).toBe(0);
     await pool.call(at.server, at.alice, (client) => client.listTools());
-    expect(listening).toBe(1);
+    expect(counted.listening).toBe(1);
     await pool.close();
-    expect(listening).toBe(0);
+    expect(counted.listening).toBe(0);
   });
 
   test('of a broker under retention "subject", the sessions are deleted at their servers', async () => {

@@ -1,11 +1,11 @@
 // What a security review found about the ends of runs, sessions and clients: what is left open, and what is still held.
 import { describe, expect, test } from 'vitest';
-import { type Broker, currentDelegation, type Delegation, runAs } from '../../src/index.ts';
+import { currentDelegation, type Delegation, runAs } from '../../src/index.ts';
 import { createDelegatedFetch } from '../../src/mcp/delegated-fetch.ts';
 import { alive } from '../support/collected.ts';
 import { bareClient, connectBare, fetchAt, startScene } from './any-client.ts';
 import type { Seen } from './strict-server.ts';
-import { createGate, failed, failure } from './support.ts';
+import { countListeners, createGate, failed, failure } from './support.ts';
 
 const { fetch: globalFetch } = globalThis;
 
@@ -102,28 +102,18 @@ describe('a run that has ended is held by nobody', () => {
 
   test('where it had a fetch of its own: the broker tells that nothing any more', async () => {
     const at = await startScene();
-    let listening = 0;
-    const broker: Broker = {
-      ...at.broker,
-      onGroupEnd(listener) {
-        const stop = at.broker.onGroupEnd(listener);
-        listening += 1;
-        return () => {
-          listening -= 1;
-          stop();
-        };
-      },
-    };
+    const counted = countListeners(at.broker);
+    const { broker } = counted;
     const fetch = fetchAt({ broker, url: at.server.url });
-    expect(listening).toBe(0);
+    expect(counted.listening).toBe(0);
     const client = await connectBare(at.server.url, fetch);
     await client.call(at.alice);
-    expect(listening).toBe(1);
+    expect(counted.listening).toBe(1);
     at.broker.end(at.alice);
     await fetch.settled();
-    expect(listening).toBe(1);
+    expect(counted.listening).toBe(1);
     await client.end();
-    expect([listening, fetch.sessions]).toEqual([0, 0]);
+    expect([counted.listening, fetch.sessions]).toEqual([0, 0]);
   });
 
   test('at a client that all share, where its calls could still be cancelled', async () => {

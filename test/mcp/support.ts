@@ -195,3 +195,25 @@ export function claimsOf({ headers }: Recorded): Record<string, unknown> | undef
   const payload = headers.authorization?.match(/^Bearer [^.]+\.([^.]+)\./)?.[1];
   return payload === undefined ? undefined : JSON.parse(Buffer.from(payload, 'base64url').toString());
 }
+
+/** The same broker, and how many listen to the ends of its run groups. */
+export function countListeners(broker: Broker): { readonly broker: Broker; readonly listening: number } {
+  let listening = 0;
+  const counting: Broker = {
+    ...broker,
+    onGroupEnd(listener) {
+      const stop = broker.onGroupEnd(listener);
+      listening += 1;
+      return () => {
+        listening -= 1;
+        stop();
+      };
+    },
+  };
+  return {
+    broker: counting,
+    get listening() {
+      return listening;
+    },
+  };
+}

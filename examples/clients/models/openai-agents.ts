@@ -7,8 +7,7 @@ export const scriptedModel: Model = {
     const output = said.length > 0 ? [saying(said.join('; '))] : tools.map(({ name }) => calling(name));
     return { output, usage: new Usage() };
   },
-  // biome-ignore lint/correctness/useYield: the examples do not stream
-  async *getStreamedResponse() {
+  getStreamedResponse() {
     throw new Error('this model does not stream');
   },
 };

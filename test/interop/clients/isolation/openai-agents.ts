@@ -56,8 +56,7 @@ const model: Model = {
     const { tool, args } = JSON.parse(String(asked && 'content' in asked ? asked.content : input));
     return { usage: new Usage(), output: [calling(tool, args)] };
   },
-  // biome-ignore lint/correctness/useYield: nothing here streams
-  async *getStreamedResponse() {
+  getStreamedResponse() {
     throw new Error('this model does not stream');
   },
 };
