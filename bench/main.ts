@@ -6,6 +6,8 @@ const USAGE = `Usage: npm run bench -- NAME [--json] [--check] [--frameworks]
 
   adk      ADK's own MCPToolset and ours, side by side (takes about a minute)
   broker   the broker alone: look-ups, memory, exchanges, against google-auth-library and oauth4webapi (a minute)
+  kubernetes
+           the controller with a thousand agents on a real API server, which is built first (3 minutes; the first time 10 more)
   mcp      the delegated fetch, the session pool and the toolset against bare clients; a thousand users (90 seconds)
 
   --json   print one JSON document on stdout instead of tables
@@ -82,6 +84,16 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     const { benchBroker } = await import('./broker/main.ts');
     const { printFindings } = await import('./findings.ts');
     const findings = await benchBroker(progress);
+    return {
+      json: { findings },
+      print: (to) => printFindings(findings, to),
+      met: findings.every(({ met }) => met !== false),
+    };
+  },
+  async kubernetes(progress) {
+    const { benchKubernetes } = await import('./kubernetes/main.ts');
+    const { printFindings } = await import('./findings.ts');
+    const findings = await benchKubernetes(progress);
     return {
       json: { findings },
       print: (to) => printFindings(findings, to),

@@ -12,11 +12,13 @@ import { entryPoints } from './package-entries.mjs';
 
 const HEAVY = [
   '@google/adk',
+  '@kubernetes',
   '@modelcontextprotocol',
   '@opentelemetry',
   'ioredis',
   'iovalkey',
   'oidc-provider',
+  'yaml',
 ];
 /** Loaded at the first request to an STS. */
 const LATER = ['cockatiel'];
@@ -34,6 +36,10 @@ const FORBIDDEN = {
   'onbehalf/telemetry': [...HEAVY, ...LATER],
   // A plugin extends a class of the ADK, so the ADK is there, with what it loads itself.
   'onbehalf/adk': ['oidc-provider'],
+  // The API types are zod schemas, so zod is there.
+  'onbehalf/kubernetes': [...HEAVY, ...LATER],
+  // The ADK is there; what serves A2A comes at start-up.
+  'onbehalf/agent': ['oidc-provider', '@kubernetes'],
   'onbehalf/sts': HEAVY,
 };
 

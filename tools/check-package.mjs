@@ -7,26 +7,38 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkContents } from './package-rules.mjs';
+import { checkContents, PROGRAMS } from './package-rules.mjs';
 import { layOut } from './prepare-package.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'onbehalf-pack-'));
 const stage = mkdtempSync(join(tmpdir(), 'onbehalf-stage-'));
 try {
   layOut(process.cwd(), stage);
-  // No scripts: it is built already, and what `prepack` prints would spoil the JSON.
-  const packed = run('npm', ['pack', stage, '--json', '--ignore-scripts', '--pack-destination', scratch]);
-  const [tarball] = JSON.parse(packed);
+  const tarball = pack('--pack-destination', scratch);
+  for (const program of PROGRAMS) rmSync(join(stage, program), { recursive: true });
+  const library = pack('--dry-run');
   const file = join(scratch, tarball.filename);
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-  const problems = checkContents(tarball, manifest, process.cwd());
+  const problems = checkContents(tarball, library.size, manifest, process.cwd());
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) process.exitCode = 1;
-  console.log(`packed: ${(tarball.size / 1000).toFixed(1)} kB, ${tarball.entryCount} files`);
+  const [all, part] = [tarball, library].map(({ size }) => `${(size / 1000).toFixed(1)} kB`);
+  console.log(`packed: ${all}, ${tarball.entryCount} files; without the programs ${part}`);
   run('publint', ['run', file, '--strict']);
   run('attw', [file, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji']);
 } finally {
   for (const folder of [scratch, stage]) rmSync(folder, { recursive: true, force: true });
+}
+
+/**
+ * Packs the stage.
+ *
+ * @param {...string} args
+ * @returns {{ size: number, filename: string, entryCount: number, files: { path: string }[] }}
+ */
+function pack(...args) {
+  // No scripts: it is built already, and what `prepack` prints would spoil the JSON.
+  return JSON.parse(run('npm', ['pack', stage, '--json', '--ignore-scripts', ...args]))[0];
 }
 
 /**

@@ -35,6 +35,8 @@ export interface McpServerOptions {
   tools: readonly DemoTool[];
   /** Ask for a token on initialize, notifications, tools/list, GET and DELETE too. Default: false. */
   requireTokenForDiscovery?: boolean;
+  /** Loopback port. Default: a free one. */
+  port?: number;
 }
 
 export interface RunningMcpServer {
@@ -73,7 +75,7 @@ const METADATA_PATH = '/.well-known/oauth-protected-resource/mcp';
 // Compiling schemas is the costly part of a server object, and there is one object for each session.
 const schemaValidator = new AjvJsonSchemaValidator();
 
-/** Starts the server on a free loopback port. */
+/** Starts the server on loopback. */
 export async function startMcpServer(options: McpServerOptions): Promise<RunningMcpServer> {
   const verifyBearer = createBearerVerifier(options);
   const sessions = new Map<string, Session>();
@@ -86,7 +88,7 @@ export async function startMcpServer(options: McpServerOptions): Promise<Running
       else sendJson(response, 500, { error: error instanceof Error ? error.name : 'error' });
     });
   });
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => http.listen(options.port ?? 0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

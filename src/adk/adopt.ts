@@ -57,8 +57,8 @@ function fromOurs(toolset: DelegatedMCPToolset, override: AnyTarget | undefined)
       'the toolset has no "stsAudience" and no "target", and registerToolset() was given none',
     );
   }
-  const { url, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp } = options;
-  return { url, target, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp };
+  const { url, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp, fetch } = options;
+  return { url, target, name, headers, stepUpScopes, dangerouslyAllowInsecureHttp, fetch };
 }
 
 function fromStock(manager: MCPSessionManager, target: AnyTarget | undefined): McpServerOptions {

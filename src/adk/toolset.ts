@@ -1,6 +1,7 @@
 import { type BaseTool, MCPToolset, type ReadonlyContext, type ToolPredicate } from '@google/adk';
 import type { ActorSource } from '../core/actor.ts';
 import { OnbehalfError } from '../core/errors.ts';
+import type { FetchLike } from '../core/http.ts';
 import { checkOptions } from '../core/options.ts';
 import type { OneOrMore, Target } from '../core/target.ts';
 import type { DiscoveredTarget } from '../mcp/discovered-target.ts';
@@ -39,6 +40,8 @@ export interface DelegatedMCPToolsetOptions {
   readonly prefix?: string | undefined;
   /** Lets tokens travel in clear text to a host that is not loopback. Only for a network that you trust. */
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
+  /** Sends the requests, e.g. with header fields that change. Default: the global `fetch`. */
+  readonly fetch?: FetchLike | undefined;
 }
 
 /** Apart from the objects, because header fields may hold a secret and a toolset gets printed with its agent. */
@@ -77,6 +80,7 @@ export class DelegatedMCPToolset extends MCPToolset {
       toolFilter: 'any?',
       prefix: 'string?',
       dangerouslyAllowInsecureHttp: 'boolean?',
+      fetch: 'function?',
     });
     if (options.stsAudience !== undefined && options.target !== undefined) {
       throw new TypeError('give "stsAudience" or "target", not both');

@@ -4,6 +4,8 @@ export interface CliIo {
   out(text: string): void;
   /** Writes to standard error, verbatim. */
   err(text: string): void;
+  /** All of standard input, for commands that read `-`. */
+  input?(): Promise<string>;
   /** Resolves when the user wants the command to end: SIGINT or SIGTERM. */
   interrupted(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { text as textOf } from 'node:stream/consumers';
 import type { CliIo } from './io.ts';
 import { run } from './run.ts';
 
@@ -9,6 +10,7 @@ const io: CliIo = {
   err: (text) => {
     process.stderr.write(text);
   },
+  input: () => textOf(process.stdin),
   interrupted: () =>
     new Promise((resolve) => {
       // Once: a second Ctrl-C ends the process the hard way, should closing hang.

@@ -1,8 +1,29 @@
 import { readFile } from 'node:fs/promises';
 import { type CliIo, type Command, EXIT } from './io.ts';
+import { missingPackage } from './missing-package.ts';
 
 /** Loaded when asked for, so that one command does not pay for the packages of another. */
 const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+  agent: {
+    summary: 'Serve an agent over A2A that acts for its caller',
+    load: async () => (await import('./agent.ts')).agent,
+  },
+  compile: {
+    summary: 'Show what Agents of manifests come to: config.json and agent-card.json',
+    load: async () => (await import('./compile.ts')).compile,
+  },
+  controller: {
+    summary: 'Run the Kubernetes controller of agents and MCP servers',
+    load: async () => (await import('./controller.ts')).controller,
+  },
+  crds: {
+    summary: 'Print the CustomResourceDefinitions, for kubectl apply',
+    load: async () => (await import('./crds.ts')).crds,
+  },
+  explain: {
+    summary: 'Show what the tokens for each tool are for, and where that is said',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   sts: {
     summary: 'Run an authorization server with token exchange, for development',
     load: async () => (await import('./sts.ts')).sts,
@@ -35,7 +56,14 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     io.err('Run "onbehalf --help" to see what they do.\n');
     return EXIT.usage;
   }
-  return (await command.load())(rest, io);
+  try {
+    return await (await command.load())(rest, io);
+  } catch (error) {
+    const wanted = missingPackage(error);
+    if (wanted === undefined) throw error;
+    io.err(`onbehalf ${name}: this command needs the package ${wanted}: npm install ${wanted}\n`);
+    return EXIT.failed;
+  }
 }
 
 function help(): string {

@@ -1,17 +1,11 @@
 import type { Delegation } from '../broker/delegation.ts';
 import { onlook } from '../broker/onlook.ts';
 import type { Broker } from '../broker/types.ts';
-import { bearerToken } from '../core/bearer.ts';
-import { isOnbehalfError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { runAs } from './carrier.ts';
 import { lasting } from './inbound-body.ts';
-import {
-  type ChallengeOptions,
-  createRefusals,
-  type Refusal,
-  type RefusalReason,
-} from './inbound-refusal.ts';
+import { type ChallengeOptions, createRefusals, type Refusal } from './inbound-refusal.ts';
+import { inboundToken, reasonOf } from './inbound-token.ts';
 
 /** What is read of a request of node:http, and so of Express and Connect. */
 export interface NodeRequest {
@@ -97,9 +91,9 @@ export function createInbound(options: InboundOptions): Inbound {
   const refusals = createRefusals(options);
 
   const admit = async (request: InboundRequest): Promise<Delegation | Refusal> => {
-    const authorization = authorizationOf(request);
-    const token = tokenOf(authorization);
-    if (token === undefined) return refusals[authorization ? 'invalid_request' : 'unauthenticated'];
+    const found = inboundToken(request);
+    if ('reason' in found) return refusals[found.reason];
+    const { token } = found;
     try {
       if (verify !== 'elsewhere' && saysNo(await verify(token, request))) return refusals.invalid_token;
       return broker.begin({ subjectToken: token, session: session?.(request) });
@@ -196,45 +190,6 @@ function checkInboundOptions(options: InboundOptions): void {
 }
 
 const isRefusal = (admitted: Delegation | Refusal): admitted is Refusal => 'status' in admitted;
-
-/** The `Authorization` fields of a request, as one; empty without any of the Bearer scheme. */
-function authorizationOf(request: InboundRequest): string {
-  const value = 'rawHeaders' in request ? ofNode(request) : request.headers.get('authorization');
-  return /^\s*bearer(\s|$)/i.test(value ?? '') ? (value as string) : '';
-}
-
-/** Of several fields node:http keeps the first, whatever a proxy before it went by; `Headers` joins them. */
-function ofNode({ headers, rawHeaders }: NodeRequest): string | undefined {
-  const fields = rawHeaders.filter(
-    (name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization',
-  ).length;
-  return fields > 1 ? 'Bearer' : headers.authorization;
-}
-
-/** The token, of the characters of one (RFC 6750 section 2.1), so not two that were joined by a comma. */
-function tokenOf(authorization: string): string | undefined {
-  try {
-    const token = bearerToken(authorization);
-    return token.includes(',') ? undefined : token;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Codes of `jose` that speak of the token; the others speak of the keys. */
-const OF_THE_TOKEN =
-  /^(ERR_(JWT|JWS|JWE)_\w+|ERR_JWKS_NO_MATCHING_KEY|ERR_JOSE_(ALG_NOT_ALLOWED|NOT_SUPPORTED)|invalid_token)$/;
-
-function reasonOf(error: unknown): RefusalReason {
-  if (!(error instanceof Error)) return 'unavailable';
-  const { code, errorCode } = error as { readonly code?: unknown; readonly errorCode?: unknown };
-  if (code === 'subject_expired' || code === 'ERR_JWT_EXPIRED') return 'expired_token';
-  if (isOnbehalfError(error)) {
-    if (error.code === 'capacity_exceeded') return 'busy';
-    return error.code.startsWith('subject_') ? 'invalid_token' : 'unavailable';
-  }
-  return [code, errorCode].some((each) => OF_THE_TOKEN.test(String(each))) ? 'invalid_token' : 'unavailable';
-}
 
 function refuse(response: NodeResponse, { status, headers, body }: Refusal): void {
   // A time limit may have answered while the token was being verified.

@@ -22,9 +22,13 @@ const FOLDERS = ['core', 'sts', 'cli'];
  * The package as a user would have it installed, in a folder of its own: for what only a process of its own
  * can show (the first import, signals, exit codes). Transpiles the source, so that no build has to run first.
  *
- * @param dependencies - the packages that are installed beside it
+ * @param dependencies - the packages, or scopes of packages, that are installed beside it
+ * @param folders - those of `src` that are needed
  */
-export function installPackage(dependencies: readonly string[]): string {
+export function installPackage(
+  dependencies: readonly string[],
+  folders: readonly string[] = FOLDERS,
+): string {
   const folder = mkdtempSync(join(tmpdir(), 'onbehalf-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
@@ -32,7 +36,7 @@ export function installPackage(dependencies: readonly string[]): string {
   for (const name of dependencies) {
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   }
-  for (const name of FOLDERS) transpile(join(ROOT, 'src', name), join(folder, 'dist', name));
+  for (const name of folders) transpile(join(ROOT, 'src', name), join(folder, 'dist', name));
   return folder;
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { checkContents, MAX_PACKED_BYTES } from '../../tools/package-rules.mjs';
+import { checkContents, MAX_LIBRARY_BYTES, MAX_PACKED_BYTES } from '../../tools/package-rules.mjs';
 
 const DOCUMENTS = [
   'package.json',
@@ -14,6 +14,8 @@ const DOCUMENTS = [
   'deploy/grafana/onbehalf.json',
   'docs/errors.md',
   'docs/inbound.md',
+  'docs/kagent.md',
+  'docs/kubernetes.md',
   'docs/security.md',
   'docs/telemetry.md',
 ];
@@ -29,7 +31,7 @@ afterEach(() => {
 });
 
 const check = (paths: string[], size = 1, dependencies: Record<string, string> = {}): string[] =>
-  checkContents({ size, files: paths.map((path) => ({ path })) }, { dependencies }, root);
+  checkContents({ size, files: paths.map((path) => ({ path })) }, 1, { dependencies }, root);
 
 it('accepts the build and the documents', () => {
   const pages = [
@@ -61,15 +63,25 @@ it.each(DOCUMENTS)('misses %s', (missing) => {
 
 it('keeps to the size', () => {
   expect(check(DOCUMENTS, MAX_PACKED_BYTES)).toEqual([]);
-  expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 200000')]);
+  expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 400000')]);
+});
+
+it('keeps to the size of the library', () => {
+  const tarball = { size: 1, files: DOCUMENTS.map((path) => ({ path })) };
+  expect(checkContents(tarball, MAX_LIBRARY_BYTES, {}, root)).toEqual([]);
+  expect(checkContents(tarball, MAX_LIBRARY_BYTES + 1, {}, root)).toEqual([
+    expect.stringContaining('without the programs is 200001 bytes'),
+  ]);
 });
 
 it.each(['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare'])(
   'refuses a script %s, which npm runs, or warns of, where the package is installed',
   (name) => {
     const tarball = { size: 1, files: DOCUMENTS.map((path) => ({ path })) };
-    expect(checkContents(tarball, { scripts: { prepack: 'npm run build', test: 'true' } }, root)).toEqual([]);
-    expect(checkContents(tarball, { scripts: { [name]: 'npm run build' } }, root)).toEqual([
+    expect(checkContents(tarball, 1, { scripts: { prepack: 'npm run build', test: 'true' } }, root)).toEqual(
+      [],
+    );
+    expect(checkContents(tarball, 1, { scripts: { [name]: 'npm run build' } }, root)).toEqual([
       `package.json has a script ${name}, which is for installing: use prepack`,
     ]);
   },

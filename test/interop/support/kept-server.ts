@@ -34,6 +34,8 @@ export async function startKept(
   const keeper = fileURLToPath(new URL('keeper.mjs', import.meta.url));
   const child = spawn(process.execPath, [keeper, folder, ...command], {
     env: { ...process.env, ...env },
+    // Not in this process's group: a signal to all of that, SIGKILL too, leaves the keeper to do its work.
+    detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit');

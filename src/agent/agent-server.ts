@@ -1,0 +1,29 @@
+import { checkOptions } from '../core/options.ts';
+import { loadPeer } from '../core/peer.ts';
+import { loadAgentFolder } from './load-config.ts';
+import type { AgentServer, AgentServerOptions } from './types.ts';
+
+/**
+ * Serves the agent of a folder over A2A (JSON-RPC): each run acts for the user whose token came with the message, and for nobody
+ * else. Token services and MCP servers that are down do not keep it from starting.
+ *
+ * @throws TypeError that names the file and the field which is wrong, and what to do
+ * @throws OnbehalfError `insecure_url`; `client_auth_unavailable` when the key of the model cannot be read; `peer_missing` without
+ * `@google/adk`
+ */
+export async function startAgentServer(options: AgentServerOptions): Promise<AgentServer> {
+  checkOptions(options, 'startAgentServer()', {
+    folder: 'text',
+    host: 'text?',
+    port: 'natural?',
+    graceMs: 'natural?',
+    maxContexts: 'positive?',
+    contextTtlMs: 'positive?',
+    environment: 'object?',
+    onWarning: 'function?',
+    onError: 'function?',
+  });
+  const folder = await loadAgentFolder(options.folder);
+  const { serve } = await loadPeer('@google/adk', 'an agent server', () => import('./serve.ts'));
+  return serve(folder, options);
+}

@@ -1,0 +1,115 @@
+import {
+  BasePlugin,
+  InMemoryMemoryService,
+  InMemorySessionService,
+  type InvocationContext,
+  LlmAgent,
+  Runner,
+} from '@google/adk';
+import type { RuntimeConfig } from '../config/runtime-config.ts';
+import { textOrFile } from '../config/secret-text.ts';
+import { readSecret } from '../core/secret.ts';
+import { type AgentRun, currentRun } from './caller.ts';
+import { createModel } from './models.ts';
+import { type AgentTokenService, createTokenServices, type Environment } from './token-services.ts';
+import { createTools } from './toolsets.ts';
+
+/** An agent that can be run. */
+export interface AssembledAgent {
+  readonly runner: Runner;
+  readonly sessions: InMemorySessionService;
+  readonly warnings: readonly string[];
+  /** Ends what a run began, of which ADK does not tell when it broke off. */
+  endRun(run: AgentRun): Promise<void>;
+  /** Closes MCP sessions, and forgets every token. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the agent of a config, with its tools and the plugins that act for its users. Nothing is sent: servers that are down do not
+ * keep it from starting.
+ *
+ * @param name - of the agent where the config has none
+ * @throws TypeError or OnbehalfError that names the field of the config
+ */
+export async function assemble(
+  config: RuntimeConfig,
+  name: string,
+  environment: Environment,
+): Promise<AssembledAgent> {
+  if (config.model === null) throw new TypeError('model: is null, and this server needs one');
+  const services = createTokenServices(config.token_exchange, environment);
+  try {
+    const model = await createModel(config.model, environment);
+    const { toolsets, plugins, warnings } = createTools(config, services, environment);
+    const { temperature, max_tokens: maxOutputTokens } = config.model;
+    const appName = config.name ?? name;
+    const agent = new LlmAgent({
+      name: identifier(appName),
+      description: config.description,
+      instruction: instructionOf(config),
+      model,
+      tools: [...toolsets],
+      generateContentConfig: {
+        ...(temperature !== undefined && { temperature }),
+        ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+      },
+    });
+    const sessions = new InMemorySessionService();
+    const runner = new Runner({
+      appName,
+      agent,
+      sessionService: sessions,
+      memoryService: new InMemoryMemoryService(),
+      plugins: [new RunWitness(), ...plugins],
+    });
+    return {
+      runner,
+      sessions,
+      warnings,
+      async endRun({ contexts }) {
+        for (const invocationContext of contexts) {
+          await Promise.all(plugins.map((plugin) => plugin.afterRunCallback({ invocationContext })));
+        }
+      },
+      async close() {
+        await Promise.allSettled(plugins.map((plugin) => plugin.close()));
+        closeAll(services);
+      },
+    };
+  } catch (error) {
+    closeAll(services);
+    throw error;
+  }
+}
+
+/** Notes what ADK calls a run, so that the run can be ended by whoever began it. */
+class RunWitness extends BasePlugin {
+  constructor() {
+    super('onbehalf:run');
+  }
+
+  override async beforeRunCallback({
+    invocationContext,
+  }: {
+    invocationContext: InvocationContext;
+  }): Promise<undefined> {
+    currentRun()?.contexts.push(invocationContext);
+  }
+}
+
+function closeAll(services: readonly AgentTokenService[]): void {
+  for (const { broker } of services) broker.close();
+}
+
+/** A function, because ADK takes braces in a text for variables of the session. From a file it is read for each run. */
+function instructionOf({ instruction }: RuntimeConfig): () => Promise<string> {
+  const source = textOrFile(instruction);
+  return () => readSecret(source, 'instruction');
+}
+
+/** What ADK takes for a name: `team/my-agent` is `team__my_agent`. */
+function identifier(name: string): string {
+  const plain = name.replaceAll('/', '__').replaceAll(/\W/g, '_');
+  return /^[A-Za-z_]/.test(plain) && plain !== 'user' ? plain : `agent_${plain}`;
+}

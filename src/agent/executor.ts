@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import type { TaskState, TaskStatusUpdateEvent } from '@a2a-js/sdk';
+import type { AgentExecutor, ExecutionEventBus, RequestContext } from '@a2a-js/sdk/server';
+import { type RunConfig, type Runner, StreamingMode } from '@google/adk';
+import { A2AAgentExecutor } from '@google/adk/a2a';
+import { type AgentRun, ANONYMOUS, asRun, type Caller } from './caller.ts';
+import type { Contexts } from './contexts.ts';
+
+/** What an agent is run with. */
+export interface ExecutorOptions {
+  readonly runner: Runner;
+  /** Called with each run that is over, however it ended: ADK tells no plugin of a run that broke off. */
+  readonly endRun: (run: AgentRun) => Promise<void>;
+  /** Whether the model streams its answers. */
+  readonly stream: boolean;
+  /** Where a run keeps its context from being forgotten, also when nobody waits for its answer any more. */
+  readonly contexts: Contexts;
+}
+
+/** Runs the agent for A2A. */
+export interface Executor extends AgentExecutor {
+  /** Runs under way. */
+  readonly size: number;
+  /** Resolves when no run is under way, or after so many milliseconds. */
+  idle(withinMs: number): Promise<void>;
+  /** Stops every run; their tasks fail. */
+  stopAll(): void;
+}
+
+interface Running {
+  readonly abort: AbortController;
+  readonly context: RequestContext;
+  readonly bus: ExecutionEventBus;
+}
+
+/**
+ * Makes the executor: ADK's own, with runs that know whose they are, that end whatever happens, and that can be stopped. Events and
+ * tasks hold the caller's digest, and no token.
+ */
+export function createExecutor({ runner, endRun, stream, contexts }: ExecutorOptions): Executor {
+  const running = new Set<Running>();
+  let onIdle: (() => void)[] = [];
+  const runConfig: RunConfig = { streamingMode: stream ? StreamingMode.SSE : StreamingMode.NONE };
+
+  const stop = (run: Running, state: TaskState, why: string): void => {
+    if (run.abort.signal.aborted) return;
+    // Before the end of the run is told, which ADK takes for a run that was completed.
+    run.bus.publish(finalStatus(run.context, state, why));
+    run.abort.abort();
+  };
+
+  const leave = (run: Running): void => {
+    running.delete(run);
+    if (running.size > 0) return;
+    for (const resolve of onIdle) resolve();
+    onIdle = [];
+  };
+
+  return {
+    async execute(context, bus) {
+      const caller = (context.context?.user as Caller | undefined) ?? ANONYMOUS;
+      const entry: Running = { abort: new AbortController(), context, bus };
+      const run: AgentRun = { caller, contexts: [] };
+      const leaveContext = contexts.enter(context.contextId, caller.userName);
+      running.add(entry);
+      try {
+        const { signal } = entry.abort;
+        // One for each run: ADK's remembers ids of artifacts by the agent's name, and so would mix those of two users.
+        const executor = new A2AAgentExecutor({ runner: runnerFor(runner, caller, signal), runConfig });
+        await asRun(run, () => executor.execute(context, untilAborted(bus, signal)));
+      } finally {
+        await endRun(run);
+        if (typeof leaveContext === 'function') leaveContext();
+        leave(entry);
+      }
+    },
+    async cancelTask(taskId) {
+      for (const run of running) {
+        if (run.context.taskId === taskId) stop(run, 'canceled', 'The task was cancelled.');
+      }
+    },
+    get size() {
+      return running.size;
+    },
+    idle(withinMs) {
+      if (running.size === 0) return Promise.resolve();
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, withinMs);
+        onIdle.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+    stopAll() {
+      for (const run of running) stop(run, 'failed', 'The agent is being stopped.');
+    },
+  };
+}
+
+/**
+ * The runner as one caller meets it. ADK's executor names a user by the context; here it is who sent the token, so that two
+ * users never meet in one session, whatever context they name.
+ */
+function runnerFor(runner: Runner, { userName: userId }: Caller, abortSignal: AbortSignal): Runner {
+  const { sessionService } = runner;
+  const asUser = <T extends { readonly userId: string }>(request: T): T => ({ ...request, userId });
+  return Object.create(runner, {
+    sessionService: {
+      value: {
+        getSession: (request: Parameters<typeof sessionService.getSession>[0]) =>
+          sessionService.getSession(asUser(request)),
+        createSession: (request: Parameters<typeof sessionService.createSession>[0]) =>
+          sessionService.createSession(asUser(request)),
+      },
+    },
+    runAsync: {
+      value: (params: Parameters<Runner['runAsync']>[0]) =>
+        runner.runAsync({ ...asUser(params), abortSignal }),
+    },
+  }) as Runner;
+}
+
+/** What a run that was stopped still says is nobody's any more: its task has ended already. */
+function untilAborted(bus: ExecutionEventBus, signal: AbortSignal): ExecutionEventBus {
+  const publish: ExecutionEventBus['publish'] = (event) => {
+    if (!signal.aborted) bus.publish(event);
+  };
+  return { publish, finished: () => bus.finished() } as ExecutionEventBus;
+}
+
+function finalStatus(
+  { taskId, contextId }: RequestContext,
+  state: TaskState,
+  text: string,
+): TaskStatusUpdateEvent {
+  const message = {
+    ...({ kind: 'message', role: 'agent', messageId: randomUUID(), taskId, contextId } as const),
+    parts: [{ kind: 'text' as const, text }],
+  };
+  const timestamp = new Date().toISOString();
+  return { kind: 'status-update', taskId, contextId, final: true, status: { state, message, timestamp } };
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type A2ARequestHandler, JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server';
+import type { Caller } from './caller.ts';
+
+/** Answers one JSON-RPC request of a caller. */
+export type JsonRpc = (request: IncomingMessage, response: ServerResponse, caller: Caller) => Promise<void>;
+
+/** What a request is answered that is not even JSON-RPC. */
+const ERRORS = {
+  type: [415, -32600, 'content-type must be application/json'],
+  size: [413, -32600, 'the request is too large'],
+  parse: [400, -32700, 'the body is not valid JSON'],
+} as const;
+
+/**
+ * JSON-RPC over HTTP: one answer, or an event stream of them.
+ *
+ * @param maxBytes - largest body that is read
+ */
+export function createJsonRpc(handler: A2ARequestHandler, maxBytes: number): JsonRpc {
+  const transport = new JsonRpcTransportHandler(handler);
+  return async (request, response, caller) => {
+    // Any page of a browser may send other types without asking first.
+    if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) return fail(response, 'type');
+    const body = await readBody(request, maxBytes);
+    if (body === undefined) return fail(response, 'size');
+    const message = parse(body);
+    if (message === undefined) return fail(response, 'parse');
+    const answer = await transport.handle(message, new ServerCallContext(undefined, caller));
+    if (Symbol.asyncIterator in answer) return stream(response, answer, idOf(message));
+    sendJson(response, 200, answer);
+  };
+}
+
+/** Sends JSON, as the whole answer. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.headersSent) return;
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+function fail(response: ServerResponse, why: keyof typeof ERRORS): void {
+  const [status, code, message] = ERRORS[why];
+  // What is left of the body is not read.
+  sendJson(response, status, rpcError(null, code, message), { connection: 'close' });
+}
+
+function rpcError(id: unknown, code: number, message: string): object {
+  return { jsonrpc: '2.0', id, error: { code, message } };
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(body: string): object | undefined {
+  try {
+    const message: unknown = JSON.parse(body);
+    return typeof message === 'object' && message !== null ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function idOf(message: object): unknown {
+  return (message as { readonly id?: unknown }).id ?? null;
+}
+
+async function stream(
+  response: ServerResponse,
+  events: AsyncGenerator<unknown, void, undefined>,
+  id: unknown,
+): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache',
+    // nginx would hold events back.
+    'x-accel-buffering': 'no',
+  });
+  try {
+    for await (const event of events) {
+      // The run goes on without its listener; its task can be asked for.
+      if (response.destroyed) break;
+      if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) await drained(response);
+    }
+  } catch (error) {
+    const { code = -32603, message = 'the answer broke off' } = Object(error) as {
+      code?: number;
+      message?: string;
+    };
+    response.write(`event: error\ndata: ${JSON.stringify(rpcError(id, Number(code), message))}\n\n`);
+  }
+  response.end();
+}
+
+/** Resolves when the client has read on, or has left. */
+async function drained(response: ServerResponse): Promise<void> {
+  await Promise.race([once(response, 'drain'), once(response, 'close')]);
+}

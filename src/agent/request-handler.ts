@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import type { AgentCard, Message, MessageSendParams } from '@a2a-js/sdk';
+import {
+  A2AError,
+  type A2ARequestHandler,
+  DefaultRequestHandler,
+  type ServerCallContext,
+} from '@a2a-js/sdk/server';
+import type { Contexts } from './contexts.ts';
+import type { Executor } from './executor.ts';
+import type { OwnedTaskStore } from './task-store.ts';
+
+/** What A2A requests are answered with. */
+export interface RequestHandlerParts {
+  readonly card: AgentCard;
+  readonly tasks: OwnedTaskStore;
+  readonly contexts: Contexts;
+  readonly executor: Executor;
+}
+
+/**
+ * Answers A2A requests as the SDK does, each message only in a context of its sender. A message into the context of another user is
+ * refused before anything of that context is looked at, in the same words whatever is there.
+ */
+export function createRequestHandler({
+  card,
+  tasks,
+  contexts,
+  executor,
+}: RequestHandlerParts): A2ARequestHandler {
+  const handler = new DefaultRequestHandler(card, tasks, executor);
+
+  /** Synchronous, so that the SDK takes what it throws for the answer, not for a stream that broke off. */
+  const enter = (params: MessageSendParams, context: ServerCallContext | undefined): Entered => {
+    const message = messageOf(params);
+    const caller = context?.user?.userName;
+    const { taskId } = message;
+    const ofTask = taskId === undefined ? undefined : tasks.contextOf(taskId, caller);
+    // A task of another user is as if it were not there.
+    if (taskId !== undefined && ofTask === undefined) throw A2AError.taskNotFound(taskId);
+    const contextId = message.contextId ?? ofTask ?? randomUUID();
+    if (ofTask !== undefined && ofTask !== contextId) {
+      throw A2AError.invalidParams('contextId: the task belongs to another context; leave it out');
+    }
+    const leave = contexts.enter(contextId, caller ?? '');
+    if (leave === 'foreign') throw A2AError.invalidParams(NOT_YOURS);
+    if (leave === 'full')
+      throw A2AError.internalError('too many conversations are under way: try again later');
+    return { params: { ...params, message: { ...message, contextId } }, leave };
+  };
+
+  return Object.assign(Object.create(handler) as A2ARequestHandler, {
+    async sendMessage(params: MessageSendParams, context?: ServerCallContext) {
+      const entered = enter(params, context);
+      try {
+        return await handler.sendMessage(entered.params, context);
+      } finally {
+        entered.leave();
+      }
+    },
+    sendMessageStream(params: MessageSendParams, context?: ServerCallContext) {
+      const entered = enter(params, context);
+      return leaving(handler.sendMessageStream(entered.params, context), entered.leave);
+    },
+  });
+}
+
+/** A message on its way into a context of its sender. */
+interface Entered {
+  readonly params: MessageSendParams;
+  readonly leave: () => void;
+}
+
+async function* leaving<T>(
+  events: AsyncGenerator<T, void, undefined>,
+  leave: () => void,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* events;
+  } finally {
+    leave();
+  }
+}
+
+const NOT_YOURS = 'contextId: this context is not yours; leave it out to begin a new one';
+
+/** The SDK looks at no more than the messageId. */
+function messageOf({ message }: MessageSendParams): Message {
+  const { messageId, parts, contextId, taskId, role } = Object(message) as Partial<
+    Record<keyof Message, unknown>
+  >;
+  const isId = (value: unknown): boolean =>
+    value === undefined || (typeof value === 'string' && value !== '' && value.length <= MAX_ID);
+  if (typeof messageId !== 'string' || messageId === '')
+    throw A2AError.invalidParams('message.messageId is needed');
+  if (!Array.isArray(parts) || parts.length === 0)
+    throw A2AError.invalidParams('message.parts must not be empty');
+  if (role !== 'user') throw A2AError.invalidParams('message.role must be "user"');
+  if (!isId(contextId) || !isId(taskId))
+    throw A2AError.invalidParams('contextId and taskId must be short texts');
+  return message;
+}
+
+const MAX_ID = 256;

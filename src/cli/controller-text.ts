@@ -1,0 +1,35 @@
+/** What `onbehalf controller --help` prints. */
+export const CONTROLLER_HELP = `Run the Kubernetes controller: each Agent becomes a ServiceAccount, a Secret with its config, a Service and a
+Deployment, and each MCP server it uses gets the audience that the Agent or the server says.
+
+Usage: onbehalf controller --agent-image IMAGE [options]
+
+Options:
+  --agent-image IMAGE     Image of agents that name none. Needed
+  --namespace NAME        Look at this namespace only; may be given more than once. Default: all
+  --kubeconfig FILE       Default: in a pod its service account, else KUBECONFIG, ~/.kube/config
+  --no-leader-elect       Work without asking whether another instance does
+  --lease-namespace NAME  Where the Lease "onbehalf-controller" is, by which instances agree who works.
+                          Default: the namespace of the pod, else onbehalf-system
+  --concurrency N         Objects that are looked at at the same time. Default 8
+  --health-port N         Serves /healthz and /readyz; 0 picks a free port. Default 8081
+  --metrics-port N        Serves /metrics for Prometheus; 0 picks a free port. Default 8080
+  --json                  Print one JSON object per line
+  -h, --help              Show this help
+
+Tools of servers with publishTools are listed as nobody. Where servers want a token, the controller can be a client of
+an STS, and asks it for a token for the URL of the server (client credentials with resource, RFC 8707):
+  --discovery-issuer URL, --discovery-client-id ID, --discovery-client-secret-file FILE
+
+Before: kubectl apply -k deploy/crds, and the rights of deploy/rbac. On your own machine, against the cluster of your
+kubeconfig:
+
+  onbehalf controller --agent-image registry.example.com/onbehalf/agent:1 --no-leader-elect
+
+Then:   kubectl get agents -A
+        kubectl describe agent NAME    what is wrong with it, and what to do
+
+SIGTERM and SIGINT end it: what is under way is broken off, and the Lease is given back.
+Exit codes: 0 when it was told to end, 1 when it cannot work, 2 for a wrong option.
+Needs the package @kubernetes/client-node.
+`;

@@ -1,0 +1,97 @@
+import type { Agent } from '../api/agent.ts';
+import { GROUP } from '../api/meta.ts';
+import { RESOURCES } from '../client/resources.ts';
+import type { KubeClient, KubeObject, OwnerReference } from '../client/types.ts';
+import type { Child, ChildKind } from './children.ts';
+import type { Finding } from './conditions.ts';
+import { differs } from './differs.ts';
+import { keepSecret } from './keep.ts';
+import type { World } from './world.ts';
+
+/** What children are made with. */
+export interface ChildContext {
+  readonly client: Pick<KubeClient, 'apply' | 'delete' | 'get'>;
+  readonly world: World;
+  readonly signal: AbortSignal;
+}
+
+/** How it went: the object as it is now, or why it could not be made. */
+export type Ensured =
+  | { readonly live: KubeObject; readonly wrote: boolean; readonly obstacle?: undefined }
+  | { readonly live?: undefined; readonly obstacle: Finding };
+
+/**
+ * Makes a child as it should be; writes nothing where it is so already. An object of its name that is not this Agent's
+ * is never touched.
+ *
+ * @throws KubeError
+ */
+export async function ensureChild(want: Child, agent: Agent, context: ChildContext): Promise<Ensured> {
+  const { client, world, signal } = context;
+  const { kind } = want;
+  const { name, namespace = '' } = want.metadata;
+  // What lost our label, or never had it, is not watched. All Secrets are, and their values are not asked for.
+  const known = world.child(kind, namespace, name);
+  const asked = known === undefined && kind !== 'Secret';
+  const live = asked ? await client.get(RESOURCES[kind], { namespace, name }, signal) : known;
+  const obstacle = live && obstacleOf(kind, live, agent);
+  if (obstacle) return { obstacle };
+  if (live && !differs(asComparable(want), live)) return { live, wrote: false };
+  // With its uid, this is refused if another object has come into its place.
+  const uid = live?.metadata.uid;
+  const metadata = uid === undefined ? want.metadata : { ...want.metadata, uid };
+  const applied = await client.apply(RESOURCES[kind], { ...want, metadata }, signal);
+  return { live: world.wrote(kind, applied), wrote: true };
+}
+
+/** Deletes the child of this kind, which is no longer wanted, if there is one and it is this Agent's. */
+export async function removeChild(kind: ChildKind, agent: Agent, context: ChildContext): Promise<void> {
+  const { name, namespace = '' } = agent.metadata;
+  const live = context.world.child(kind, namespace, name);
+  const uid = live?.metadata.uid;
+  if (live === undefined || uid === undefined || !isOwned(live, agent)) return;
+  if (live.metadata.deletionTimestamp !== undefined) return;
+  await context.client.delete(RESOURCES[kind], { namespace, name, uid }, context.signal);
+  context.world.deleted({ kind, namespace, name });
+}
+
+function asComparable(want: Child): KubeObject {
+  return want.kind === 'Secret' ? keepSecret(want) : want;
+}
+
+function obstacleOf(kind: ChildKind, live: KubeObject, agent: Agent): Finding | undefined {
+  const { name } = live.metadata;
+  const owner = controllerOf(live);
+  if (owner !== undefined && isAgent(owner, agent) && owner.uid !== agent.metadata.uid) {
+    return goingAway(kind, name, 'It belonged to a former Agent of this name.');
+  }
+  if (!isOwned(live, agent)) {
+    const whose = owner === undefined ? '' : `, which belongs to ${owner.kind} ${owner.name}`;
+    return {
+      status: 'False',
+      reason: 'NameTaken',
+      message: `There is a ${kind} ${name}${whose}, and it is not touched. Delete or rename it, or give this Agent another name.`,
+    };
+  }
+  return live.metadata.deletionTimestamp === undefined
+    ? undefined
+    : goingAway(kind, name, 'Then a new one is made.');
+}
+
+function goingAway(kind: ChildKind, name: string, why: string): Finding {
+  return { status: 'False', reason: 'Progressing', message: `The ${kind} ${name} is being deleted. ${why}` };
+}
+
+function controllerOf({ metadata }: KubeObject): OwnerReference | undefined {
+  return metadata.ownerReferences?.find(({ controller }) => controller);
+}
+
+function isAgent({ apiVersion, kind, name }: OwnerReference, agent: Agent): boolean {
+  return apiVersion.startsWith(`${GROUP}/`) && kind === 'Agent' && name === agent.metadata.name;
+}
+
+/** Whether it is this very Agent's: not that of one of the same name. */
+function isOwned(live: KubeObject, agent: Agent): boolean {
+  const owner = controllerOf(live);
+  return owner !== undefined && isAgent(owner, agent) && owner.uid === agent.metadata.uid;
+}

@@ -1,0 +1,46 @@
+import type { RemoteMCPServer } from '../api/remote-mcp-server.ts';
+import type { TokenService } from '../api/token-service.ts';
+import { hasTarget, resolveTarget } from '../compile/target.ts';
+import type { LookUp, ObjectKey, Problem } from '../compile/types.ts';
+import type { Finding } from './conditions.ts';
+
+/** What a server's TokenService means for it. */
+export interface TokenServiceFacts {
+  readonly problems: readonly Problem[];
+  /** Why the server is not ready on its account. */
+  readonly notReady?: Finding | undefined;
+}
+
+const DEFAULT = 'default';
+
+/**
+ * Looks at the TokenService that a server names, else at the one that Agents beside it use unless they say otherwise. A
+ * server that needs no token needs none.
+ */
+export function tokenServiceOf(
+  key: ObjectKey,
+  { spec }: RemoteMCPServer,
+  lookUp: Pick<LookUp, 'object'>,
+): TokenServiceFacts {
+  const { exchange } = resolveTarget([{ from: 'server', fields: spec }]);
+  const ref = exchange.tokenServiceRef;
+  if (ref === undefined && !hasTarget(exchange)) return { problems: [] };
+  const { name, namespace = key.namespace } = ref ?? { name: DEFAULT };
+  const service = lookUp.object('TokenService', namespace, name);
+  if (service !== undefined) return { problems: [], notReady: notReadyOf(service, `${namespace}/${name}`) };
+  if (ref === undefined) return { problems: [] };
+  const message = `there is no TokenService ${namespace}/${name}: make it, or correct the name`;
+  const field = 'spec.tokenExchange.tokenServiceRef';
+  return { problems: [{ object: key, field, reason: 'NotFound', message }] };
+}
+
+function notReadyOf({ metadata, status }: TokenService, place: string): Finding | undefined {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready === undefined || (ready.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
+    const message = `TokenService ${place} has not been looked at yet.`;
+    return { status: 'Unknown', reason: 'Pending', message };
+  }
+  if (ready.status !== 'False') return undefined;
+  const message = `TokenService ${place} is not ready: ${ready.message}`;
+  return { status: 'False', reason: 'TokenServiceNotReady', message };
+}

@@ -1,0 +1,146 @@
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { startAgentServer } from '../../src/agent/agent-server.ts';
+import { loadAgentFolder } from '../../src/agent/load-config.ts';
+import { folderOf } from './support.ts';
+
+const CONFIG = {
+  model: { type: 'scripted', model: 'script', turns: [{ text: 'Hello.' }] },
+  authentication: { mode: 'anonymous' },
+};
+const SECRET = 'not-for-errors';
+
+const loaded = (config: object, card?: unknown) => loadAgentFolder(folderOf({ ...CONFIG, ...config }, card));
+const server = (more: object = {}, params: object = {}): object => ({
+  params: { url: 'https://mcp.example.com/mcp', headers: { 'x-key': SECRET }, ...params },
+  ...more,
+});
+const service = (more: object): object => ({
+  token_exchange: {
+    token_services: { sts: { issuer: 'https://sts.example.com', client_id: 'agent', ...more } },
+  },
+});
+
+test.each<[string, object, string]>([
+  ['a model of the image', { model: null }, 'model: is null'],
+  [
+    'a model of another provider',
+    { model: { type: 'openai', model: 'm' } },
+    'model.type: openai is not served yet',
+  ],
+  [
+    "the user's token as key of the model",
+    { model: { ...CONFIG.model, api_key_passthrough: true } },
+    'model.api_key_passthrough: is refused',
+  ],
+  ['callers about whom nothing is said', { authentication: undefined }, 'authentication: is missing'],
+  ['approvals', { http_tools: [server({ require_approval: ['send'] })] }, 'http_tools[0].require_approval: '],
+  ['SSE', { sse_tools: [server()] }, 'sse_tools[0]: the transport SSE is not served yet'],
+  [
+    'a certificate that is not looked at',
+    { http_tools: [server({}, { tls_insecure_skip_verify: true })] },
+    'http_tools[0].params.tls_insecure_skip_verify: is not implemented yet',
+  ],
+  [
+    'a CA of its own',
+    service({ tls_ca_cert_path: '/ca.pem' }),
+    'token_exchange.token_services.sts.tls_ca_cert_path: is not implemented yet: start Node with NODE_EXTRA_CA_CERTS=FILE',
+  ],
+  [
+    'a dialect with options',
+    service({ dialect: 'dex' }),
+    'token_exchange.token_services.sts.dialect: cannot be made',
+  ],
+  ['id-jag', service({ profile: 'id-jag' }), 'token_exchange.token_services.sts.profile: id-jag needs'],
+  [
+    'limits of the network',
+    { network: { allowed_domains: ['a.example'] } },
+    'network.allowed_domains: is not enforced',
+  ],
+  ['a field that there is not', { http_tols: [] }, 'config.json is wrong'],
+  ['a URL that is none', { http_tools: [server({}, { url: 'mcp' })] }, 'http_tools[0].params.url: '],
+])('%s is refused, by its path', async (_what, config, message) => {
+  const error = await loaded(config).catch((thrown: unknown) => thrown);
+
+  expect(error).toBeInstanceOf(TypeError);
+  expect((error as Error).message).toContain(message);
+  expect((error as Error).message).not.toContain(SECRET);
+});
+
+test('what is passed over is named, once, and nothing else', async () => {
+  const { warnings } = await loaded({
+    memory: { type: 'pgvector' },
+    execute_code: false,
+    share_tools: null,
+    model: { ...CONFIG.model, top_p: 0.5 },
+    remote_agents: [{ name: 'other', url: 'https://other.example.com' }],
+    http_tools: [
+      server({ allowed_headers: ['x-tenant'] }, { sse_read_timeout: 5, terminate_on_close: true }),
+    ],
+  });
+
+  expect(warnings.map((warning) => warning.replace(/^.*config\.json: /, '').replace(/: .*/, ''))).toEqual([
+    'memory',
+    'remote_agents[0]',
+    'model.top_p',
+    'http_tools[0].allowed_headers',
+    'http_tools[0].params.sse_read_timeout',
+  ]);
+});
+
+test('files that are missing or no JSON are named, and nothing of their content', async () => {
+  await expect(loadAgentFolder(folderOf(`{ "key": "${SECRET}" `))).rejects.toThrow(
+    /config\.json is not valid JSON: check it for missing quotes and commas$/,
+  );
+  await expect(loadAgentFolder('/no/such/folder')).rejects.toThrow(
+    'cannot read /no/such/folder/config.json: there is no such file',
+  );
+  await expect(loaded({}, [])).rejects.toThrow(/agent-card\.json is wrong:\n {2}must be a JSON object/);
+  await expect(loaded({}, { url: 'ftp://a', skills: {} })).rejects.toThrow(
+    /name: must be a text that is not empty\n {2}url: must be .*\n {2}skills: must be a list$/,
+  );
+});
+
+test.each<[string, object, string]>([
+  [
+    'a variable that is not set',
+    service({ client_authentication: { method: 'client_secret_post', client_secret: `\${STS_SECRET}` } }),
+    'token_exchange.token_services.sts: the environment has no variable STS_SECRET',
+  ],
+  [
+    'a variable of a header field',
+    { http_tools: [server({}, { headers: { 'x-key': `\${KEY}` } })] },
+    'http_tools[0].params.headers.x-key: the environment has no variable KEY',
+  ],
+  [
+    'a token in clear text',
+    {
+      ...service({}),
+      authentication: { mode: 'trusted_proxy' },
+      http_tools: [server({ sts_audience: 'a' }, { url: 'http://mcp.example.com/mcp' })],
+    },
+    'http_tools[0]: "url" of an MCP server (http://mcp.example.com) is plain http',
+  ],
+  [
+    'keys in clear text',
+    {
+      authentication: { mode: 'jwt', audience: 'agent', issuers: [{ issuer: 'http://idp.example.com' }] },
+    },
+    '"issuer" (http://idp.example.com) is plain http',
+  ],
+])('%s is told at start', async (_what, config, message) => {
+  const folder = folderOf({ ...CONFIG, ...config });
+  await expect(startAgentServer({ folder, port: 0, environment: {} })).rejects.toThrow(message);
+});
+
+test('the example can be read as it is', async () => {
+  const { config, card, warnings } = await loadAgentFolder(
+    fileURLToPath(new URL('../../examples/agent', import.meta.url)),
+  );
+
+  expect([card.name, config.http_tools.map(({ name }) => name), warnings]).toEqual([
+    'assistant',
+    ['calendar', 'mail'],
+    [],
+  ]);
+});

@@ -1,0 +1,3 @@
+import { interopConfig } from '../support/config.ts';
+
+export default interopConfig('kubernetes');
