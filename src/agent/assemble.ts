@@ -41,7 +41,7 @@ export async function assemble(
   const services = createTokenServices(config.token_exchange, environment);
   try {
     const model = await createModel(config.model, environment);
-    const { toolsets, plugins, warnings } = createTools(config, services, environment);
+    const { toolset, plugins, warnings } = createTools(config, services, environment);
     const { temperature, max_tokens: maxOutputTokens } = config.model;
     const appName = config.name ?? name;
     const agent = new LlmAgent({
@@ -49,7 +49,7 @@ export async function assemble(
       description: config.description,
       instruction: instructionOf(config),
       model,
-      tools: [...toolsets],
+      tools: [toolset],
       generateContentConfig: {
         ...(temperature !== undefined && { temperature }),
         ...(maxOutputTokens !== undefined && { maxOutputTokens }),

@@ -1,10 +1,16 @@
-import { randomUUID } from 'node:crypto';
-import type { TaskState, TaskStatusUpdateEvent } from '@a2a-js/sdk';
-import type { AgentExecutor, ExecutionEventBus, RequestContext } from '@a2a-js/sdk/server';
+import type { TaskState } from '@a2a-js/sdk';
+import type {
+  AgentExecutionEvent,
+  AgentExecutor,
+  ExecutionEventBus,
+  RequestContext,
+} from '@a2a-js/sdk/server';
 import { type RunConfig, type Runner, StreamingMode } from '@google/adk';
 import { A2AAgentExecutor } from '@google/adk/a2a';
 import { type AgentRun, ANONYMOUS, asRun, type Caller } from './caller.ts';
 import type { Contexts } from './contexts.ts';
+import { FAILED, finalStatus, logFailure, outwardEvent } from './run-failure.ts';
+import type { Turns } from './turns.ts';
 
 /** What an agent is run with. */
 export interface ExecutorOptions {
@@ -15,6 +21,8 @@ export interface ExecutorOptions {
   readonly stream: boolean;
   /** Where a run keeps its context from being forgotten, also when nobody waits for its answer any more. */
   readonly contexts: Contexts;
+  /** Where a run counts for its user until it ends. */
+  readonly turns: Turns;
 }
 
 /** Runs the agent for A2A. */
@@ -37,16 +45,48 @@ interface Running {
  * Makes the executor: ADK's own, with runs that know whose they are, that end whatever happens, and that can be stopped. Events and
  * tasks hold the caller's digest, and no token.
  */
-export function createExecutor({ runner, endRun, stream, contexts }: ExecutorOptions): Executor {
+export function createExecutor(options: ExecutorOptions): Executor {
+  const { runner, endRun, stream, contexts, turns } = options;
   const running = new Set<Running>();
   let onIdle: (() => void)[] = [];
   const runConfig: RunConfig = { streamingMode: stream ? StreamingMode.SSE : StreamingMode.NONE };
+
+  /** Counts what is kept of a context. A task holds the message once more, which is counted already. */
+  const fits = (said: AgentExecutionEvent, { contextId }: RequestContext): boolean =>
+    said.kind === 'task' || contexts.grow(contextId, Buffer.byteLength(JSON.stringify(said)));
 
   const stop = (run: Running, state: TaskState, why: string): void => {
     if (run.abort.signal.aborted) return;
     // Before the end of the run is told, which ADK takes for a run that was completed.
     run.bus.publish(finalStatus(run.context, state, why));
     run.abort.abort();
+  };
+
+  const perform = async (entry: Running, run: AgentRun): Promise<void> => {
+    const { context, bus, abort } = entry;
+    const { caller } = run;
+    const told = (why: unknown): void => logFailure(why, context, caller);
+    const publish = (event: AgentExecutionEvent): void => {
+      // What a run that was stopped still says is nobody's any more: its task has ended already.
+      if (abort.signal.aborted) return;
+      if (fits(event, context)) bus.publish(outwardEvent(event, told));
+      else stop(entry, 'failed', TOO_LONG);
+    };
+    const refuse = (why: string): void => {
+      beginTask(context, bus);
+      stop(entry, 'failed', why);
+    };
+    if (!fits(context.userMessage, context)) return refuse(TOO_LONG);
+    try {
+      // One for each run: ADK's remembers ids of artifacts by the agent's name, and so would mix those of two users.
+      const executor = new A2AAgentExecutor({ runner: runnerFor(runner, caller, abort.signal), runConfig });
+      const its = { publish, finished: () => bus.finished() } as ExecutionEventBus;
+      await asRun(run, () => executor.execute(context, its));
+    } catch (error) {
+      // Of all that fails once it has begun a task, ADK tells as an event.
+      told(error);
+      refuse(FAILED);
+    }
   };
 
   const leave = (run: Running): void => {
@@ -61,16 +101,15 @@ export function createExecutor({ runner, endRun, stream, contexts }: ExecutorOpt
       const caller = (context.context?.user as Caller | undefined) ?? ANONYMOUS;
       const entry: Running = { abort: new AbortController(), context, bus };
       const run: AgentRun = { caller, contexts: [] };
+      const endTurn = turns.begin(context.context ?? entry, caller.userName);
       const leaveContext = contexts.enter(context.contextId, caller.userName);
       running.add(entry);
       try {
-        const { signal } = entry.abort;
-        // One for each run: ADK's remembers ids of artifacts by the agent's name, and so would mix those of two users.
-        const executor = new A2AAgentExecutor({ runner: runnerFor(runner, caller, signal), runConfig });
-        await asRun(run, () => executor.execute(context, untilAborted(bus, signal)));
+        await perform(entry, run);
       } finally {
-        await endRun(run);
+        await endRun(run).catch((error: unknown) => logFailure(error, context, caller));
         if (typeof leaveContext === 'function') leaveContext();
+        endTurn?.();
         leave(entry);
       }
     },
@@ -121,23 +160,13 @@ function runnerFor(runner: Runner, { userName: userId }: Caller, abortSignal: Ab
   }) as Runner;
 }
 
-/** What a run that was stopped still says is nobody's any more: its task has ended already. */
-function untilAborted(bus: ExecutionEventBus, signal: AbortSignal): ExecutionEventBus {
-  const publish: ExecutionEventBus['publish'] = (event) => {
-    if (!signal.aborted) bus.publish(event);
-  };
-  return { publish, finished: () => bus.finished() } as ExecutionEventBus;
+/** Puts a task there, so that it can fail, where ADK has not begun one. */
+function beginTask(
+  { taskId: id, contextId, task, userMessage }: RequestContext,
+  bus: ExecutionEventBus,
+): void {
+  const status = { state: 'submitted', timestamp: new Date().toISOString() } as const;
+  if (!task) bus.publish({ kind: 'task', id, contextId, status, history: [userMessage] });
 }
 
-function finalStatus(
-  { taskId, contextId }: RequestContext,
-  state: TaskState,
-  text: string,
-): TaskStatusUpdateEvent {
-  const message = {
-    ...({ kind: 'message', role: 'agent', messageId: randomUUID(), taskId, contextId } as const),
-    parts: [{ kind: 'text' as const, text }],
-  };
-  const timestamp = new Date().toISOString();
-  return { kind: 'status-update', taskId, contextId, final: true, status: { state, message, timestamp } };
-}
+const TOO_LONG = 'This conversation has become too long to go on in: begin a new one.';

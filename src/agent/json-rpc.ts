@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type A2ARequestHandler, JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server';
+import {
+  A2AError,
+  type A2ARequestHandler,
+  JsonRpcTransportHandler,
+  ServerCallContext,
+} from '@a2a-js/sdk/server';
 import type { Caller } from './caller.ts';
 
 /** Answers one JSON-RPC request of a caller. */
@@ -96,11 +101,10 @@ async function stream(
       if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) await drained(response);
     }
   } catch (error) {
-    const { code = -32603, message = 'the answer broke off' } = Object(error) as {
-      code?: number;
-      message?: string;
-    };
-    response.write(`event: error\ndata: ${JSON.stringify(rpcError(id, Number(code), message))}\n\n`);
+    // What else went wrong is not for callers.
+    const { code, message } =
+      error instanceof A2AError ? error : { code: -32603, message: 'the answer broke off' };
+    response.write(`event: error\ndata: ${JSON.stringify(rpcError(id, code, message))}\n\n`);
   }
   response.end();
 }

@@ -9,12 +9,15 @@ import {
 import type { Contexts } from './contexts.ts';
 import type { Executor } from './executor.ts';
 import type { OwnedTaskStore } from './task-store.ts';
+import type { Turns } from './turns.ts';
 
 /** What A2A requests are answered with. */
 export interface RequestHandlerParts {
   readonly card: AgentCard;
   readonly tasks: OwnedTaskStore;
   readonly contexts: Contexts;
+  /** Bounds what one user has under way. */
+  readonly turns: Turns;
   readonly executor: Executor;
 }
 
@@ -26,6 +29,7 @@ export function createRequestHandler({
   card,
   tasks,
   contexts,
+  turns,
   executor,
 }: RequestHandlerParts): A2ARequestHandler {
   const handler = new DefaultRequestHandler(card, tasks, executor);
@@ -42,11 +46,17 @@ export function createRequestHandler({
     if (ofTask !== undefined && ofTask !== contextId) {
       throw A2AError.invalidParams('contextId: the task belongs to another context; leave it out');
     }
+    const endTurn = beginTurn(turns, context);
     const leave = contexts.enter(contextId, caller ?? '');
-    if (leave === 'foreign') throw A2AError.invalidParams(NOT_YOURS);
-    if (leave === 'full')
-      throw A2AError.internalError('too many conversations are under way: try again later');
-    return { params: { ...params, message: { ...message, contextId } }, leave };
+    if (typeof leave !== 'function') {
+      endTurn();
+      throw REFUSALS[leave]();
+    }
+    const leaveBoth = (): void => {
+      leave();
+      endTurn();
+    };
+    return { params: { ...params, message: { ...message, contextId } }, leave: leaveBoth };
   };
 
   return Object.assign(Object.create(handler) as A2ARequestHandler, {
@@ -54,6 +64,8 @@ export function createRequestHandler({
       const entered = enter(params, context);
       try {
         return await handler.sendMessage(entered.params, context);
+      } catch (error) {
+        throw outward(error);
       } finally {
         entered.leave();
       }
@@ -77,12 +89,38 @@ async function* leaving<T>(
 ): AsyncGenerator<T, void, undefined> {
   try {
     yield* events;
+  } catch (error) {
+    throw outward(error);
   } finally {
     leave();
   }
 }
 
-const NOT_YOURS = 'contextId: this context is not yours; leave it out to begin a new one';
+/** Why a context is not entered. */
+const REFUSALS = {
+  foreign: () =>
+    A2AError.invalidParams('contextId: this context is not yours; leave it out to begin a new one'),
+  closed: () =>
+    A2AError.invalidParams(
+      'contextId: this context has become too long to go on in; leave it out to begin a new one',
+    ),
+  full: () => A2AError.internalError('too many conversations are under way: try again later'),
+} as const;
+
+/** Callers of whom nothing is known are not one user, so there is nobody to count for. */
+function beginTurn(turns: Turns, context: ServerCallContext | undefined): () => void {
+  if (!context?.user?.isAuthenticated) return () => {};
+  const end = turns.begin(context, context.user.userName);
+  if (end) return end;
+  throw A2AError.internalError(
+    'too many of your messages are being worked on: wait until one of them is done, or cancel its task',
+  );
+}
+
+/** What the SDK says of a request is for its sender; what else went wrong is not. */
+function outward(error: unknown): unknown {
+  return error instanceof A2AError ? error : A2AError.internalError('the request failed');
+}
 
 /** The SDK looks at no more than the messageId. */
 function messageOf({ message }: MessageSendParams): Message {

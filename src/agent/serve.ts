@@ -9,9 +9,12 @@ import { createJsonRpc } from './json-rpc.ts';
 import type { AgentFolder } from './load-config.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { createTaskStore } from './task-store.ts';
+import { createTurns } from './turns.ts';
 import type { AgentServer, AgentServerOptions } from './types.ts';
 
 const MAX_TASKS = 10_000;
+/** Of one user at the same time. */
+const MAX_RUNS = 32;
 const MAX_BODY_BYTES = 1_048_576;
 /** How long what was stopped may take to say so. */
 const LAST_WORDS_MS = 1_000;
@@ -30,14 +33,22 @@ export async function serve(folder: AgentFolder, options: AgentServerOptions): P
 
   const tasks = createTaskStore(MAX_TASKS);
   const { appName } = agent.runner;
-  const contexts = createContexts(options, (sessionId, userId) => {
-    tasks.dropContext(sessionId);
+  const dropSession = (sessionId: string, userId: string): void => {
     void agent.sessions.deleteSession({ appName, userId, sessionId });
+  };
+  const contexts = createContexts(options, {
+    onForgotten(id, owner) {
+      tasks.dropContext(id);
+      dropSession(id, owner);
+    },
+    // Its tasks can still be asked for.
+    onClosed: dropSession,
   });
+  const turns = createTurns(MAX_RUNS);
   const { runner, endRun } = agent;
-  const executor = createExecutor({ runner, endRun, contexts, stream: config.stream });
+  const executor = createExecutor({ runner, endRun, contexts, turns, stream: config.stream });
   const card = completeCard(cardFile, http.url, mode);
-  const handler = createRequestHandler({ card, tasks, contexts, executor });
+  const handler = createRequestHandler({ card, tasks, contexts, turns, executor });
   const resource = resourceOf(card.url, config.authentication);
   let ready = true;
   http.serve({

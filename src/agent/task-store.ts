@@ -1,6 +1,6 @@
 import type { Task } from '@a2a-js/sdk';
 import type { ServerCallContext, TaskStore } from '@a2a-js/sdk/server';
-import { makeRoom } from '../core/bounded.ts';
+import { firstToGo, shareOf } from './share.ts';
 
 /** A store of tasks, each for the user whose message made it. */
 export interface OwnedTaskStore extends TaskStore {
@@ -18,13 +18,18 @@ interface Entry {
 /**
  * Keeps tasks in memory. A task of another user is not there, whatever is done with it, so that nobody learns that it is.
  *
- * @param maxTasks - most that are kept; the oldest goes first
+ * @param maxTasks - most that are kept; the oldest goes first, of the same user where that one has a tenth of them, else of whoever has
  */
 export function createTaskStore(maxTasks: number): OwnedTaskStore {
   const entries = new Map<string, Entry>();
   const own = (id: string, owner: string | undefined): Entry | undefined => {
     const entry = entries.get(id);
     return entry?.owner === owner ? entry : undefined;
+  };
+  const share = shareOf(maxTasks);
+  const makeRoom = (owner: string | undefined): void => {
+    const id = entries.size < maxTasks ? undefined : firstToGo(entries, { owner, share });
+    if (id !== undefined) entries.delete(id);
   };
   const ownerOf = (context: ServerCallContext | undefined): string | undefined => context?.user?.userName;
   return {
@@ -35,7 +40,7 @@ export function createTaskStore(maxTasks: number): OwnedTaskStore {
     async save(task, context) {
       const known = entries.has(task.id);
       if (known && !own(task.id, ownerOf(context))) throw new Error('the task belongs to another user');
-      if (!known) makeRoom(entries, maxTasks);
+      if (!known) makeRoom(ownerOf(context));
       entries.set(task.id, { task: { ...task }, owner: ownerOf(context) });
     },
     contextOf: (id, owner) => own(id, owner)?.task.contextId,

@@ -9,10 +9,11 @@ import { currentRun } from './caller.ts';
 import { createHeaderFetch } from './header-fetch.ts';
 import { PlainToolset } from './plain-toolset.ts';
 import { type AgentTokenService, type Environment, serviceFor, targetOf } from './token-services.ts';
+import { type NamedToolset, UniqueToolset } from './unique-toolset.ts';
 
 /** The tools of an agent, and the plugins that get tokens for them. */
 export interface AgentTools {
-  readonly toolsets: readonly BaseToolset[];
+  readonly toolset: BaseToolset;
   /** One for each token service. */
   readonly plugins: readonly ADKTokenPropagationPlugin[];
   /** What is left out, and why. */
@@ -20,7 +21,7 @@ export interface AgentTools {
 }
 
 /**
- * Makes the toolsets of a config. A server with a target is called on behalf of the run's user, with a token of its own; one
+ * Makes the tools of a config. A server with a target is called on behalf of the run's user, with a token of its own; one
  * without a target gets no token of anybody.
  *
  * @throws TypeError or OnbehalfError `insecure_url` that names the server by its path in the config
@@ -33,13 +34,14 @@ export function createTools(
   const plugins = new Map(services.map((each) => [each.name, pluginFor(each)]));
   const anonymous = config.authentication?.mode === 'anonymous';
   const warnings: string[] = [];
-  const toolsets = config.http_tools.flatMap((server, index): readonly BaseToolset[] => {
+  const toolsets = config.http_tools.flatMap((server, index): readonly NamedToolset[] => {
     const path = `http_tools[${index}]`;
     const name = serviceFor(server, config.token_exchange);
     const fetch = createHeaderFetch(server, environment, path);
+    const named = (toolset: BaseToolset): NamedToolset => ({ name: nameOf(server), toolset });
     if (name === undefined) {
       const { params, tools: toolFilter = [] } = server;
-      return [new PlainToolset({ name: nameOf(server), url: params.url, toolFilter, fetch })];
+      return [named(new PlainToolset({ name: nameOf(server), url: params.url, toolFilter, fetch }))];
     }
     if (anonymous) {
       warnings.push(`${path}: left out, because its calls need a user and callers are anonymous`);
@@ -48,9 +50,9 @@ export function createTools(
     const target = targetOf(server, config.token_exchange?.token_services[name]) as Target;
     const service = services.find((each) => each.name === name) as AgentTokenService;
     const agentCredential = server.discovery === 'agent' ? credentialFor(service, target) : undefined;
-    return [delegated(server, { path, target, agentCredential, fetch, plugin: plugins.get(name) })];
+    return [named(delegated(server, { path, target, agentCredential, fetch, plugin: plugins.get(name) }))];
   });
-  return { toolsets, plugins: [...plugins.values()], warnings };
+  return { toolset: new UniqueToolset(toolsets), plugins: [...plugins.values()], warnings };
 }
 
 /** The subject token comes from the run that the code belongs to, and from nowhere else. */

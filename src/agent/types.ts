@@ -8,7 +8,10 @@ export interface AgentServerOptions {
   readonly port?: number | undefined;
   /** How long runs under way may go on at the end. Default: 20,000. */
   readonly graceMs?: number | undefined;
-  /** Most conversations that are remembered; the least recently used goes first. Default: 1,000. */
+  /**
+   * Most conversations that are remembered. When there is no room, the least recently used goes: one of the same user where that one has
+   * a tenth of them, else one of whoever has. A conversation of more than 4 MiB is closed. Default: 1,000.
+   */
   readonly maxContexts?: number | undefined;
   /** How long a conversation is remembered after its last message. Default: one hour. */
   readonly contextTtlMs?: number | undefined;

@@ -23,7 +23,7 @@ Without --output and --json there must be one Agent; both files are printed, as 
 Ends with 1 where anything is wrong; each line of standard error then says file:line, object, field, and what to do.
 
 Examples:
-  onbehalf compile -f deploy/samples
+  onbehalf compile -f deploy/samples/demo
   onbehalf compile -f agents.yaml -f servers.yaml --agent demo/assistant --output config
   kubectl get agents.onbehalf.dev,remotemcpservers.onbehalf.dev,tokenservices,modelconfigs -A -o yaml | onbehalf compile --json -f -
 `;

@@ -10,6 +10,8 @@ export interface ControllerArguments {
   readonly concurrency: number;
   readonly healthPort: number;
   readonly metricsPort: number;
+  /** Whether tools of servers with `publishTools` are listed. */
+  readonly publishTools: boolean;
   readonly discovery: DiscoveryArguments | undefined;
   readonly json: boolean;
 }
@@ -41,6 +43,7 @@ export function parseControllerArguments(argv: readonly string[]): ControllerArg
       concurrency: { type: 'string', default: '8' },
       'health-port': { type: 'string', default: '8081' },
       'metrics-port': { type: 'string', default: '8080' },
+      'publish-tools': { type: 'boolean', default: false },
       'discovery-issuer': { type: 'string' },
       'discovery-client-id': { type: 'string' },
       'discovery-client-secret-file': { type: 'string' },
@@ -67,7 +70,8 @@ export function parseControllerArguments(argv: readonly string[]): ControllerArg
     concurrency: numberOf('--concurrency', values.concurrency, [1, 256]),
     healthPort: numberOf('--health-port', values['health-port'], [0, 65_535]),
     metricsPort: numberOf('--metrics-port', values['metrics-port'], [0, 65_535]),
-    discovery: discoveryOf({
+    publishTools: values['publish-tools'],
+    discovery: discoveryOf(values['publish-tools'], {
       issuer: values['discovery-issuer'],
       clientId: values['discovery-client-id'],
       clientSecretFile: values['discovery-client-secret-file'],
@@ -88,12 +92,14 @@ function numberOf(option: string, text: string, [least, most]: readonly [number,
 }
 
 function discoveryOf(
+  publishTools: boolean,
   given: {
     readonly [K in keyof DiscoveryArguments]: string | undefined;
   },
 ): DiscoveryArguments | undefined {
   const { issuer, clientId, clientSecretFile } = given;
   if (issuer === undefined && clientId === undefined && clientSecretFile === undefined) return undefined;
+  if (!publishTools) throw new Error('--discovery-* is for --publish-tools: give that too, or none of them');
   if (issuer && clientId && clientSecretFile) return { issuer, clientId, clientSecretFile };
   throw new Error(
     '--discovery-issuer, --discovery-client-id and --discovery-client-secret-file go together: give all three or none',

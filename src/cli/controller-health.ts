@@ -70,11 +70,12 @@ async function closed(server: Server): Promise<void> {
 
 /** The text format of Prometheus. */
 export function metricsText(stats: ControllerStats): string {
-  const { queue, reconciles, writes } = stats;
+  const { queue, looks, reconciles, writes } = stats;
   const of = (label: string, values: object): readonly string[] =>
     Object.entries(values).map(([name, value]) => `{${label}="${name}"} ${value}`);
   return [
     ...metric('queue_keys', 'gauge', 'Objects in the work queue, by what they wait for.', of('state', queue)),
+    ...metric('looks', 'gauge', 'Looks at STSs and MCP servers.', of('state', looks)),
     ...metric('reconciles_total', 'counter', 'Reconciles, by how they ended.', of('outcome', reconciles)),
     ...metric('writes_total', 'counter', 'Writes sent to the API server.', of('kind', writes)),
     ...metric('objects', 'gauge', 'Objects kept in memory.', [` ${stats.objects}`]),

@@ -14,6 +14,7 @@ import {
   parseControllerArguments,
 } from './controller-arguments.ts';
 import { startHealthServers } from './controller-health.ts';
+import { tellingOf } from './controller-leading.ts';
 import { CONTROLLER_HELP } from './controller-text.ts';
 import { createToolLister } from './controller-tools.ts';
 import { type CliIo, type Command, EXIT } from './io.ts';
@@ -82,12 +83,9 @@ function makeController(args: ControllerArguments, { client, log, service }: Par
   const { agentImage, namespaces, concurrency, leaderElect } = args;
   return createController({
     ...{ client, agentImage, namespaces, concurrency, instance: identity },
-    listTools: createToolLister(service),
+    listTools: args.publishTools ? createToolLister(service) : undefined,
     async lead(work, signal) {
-      const lead = async (until: AbortSignal): Promise<void> => {
-        log('leading', { identity });
-        await work(until);
-      };
+      const lead = tellingOf(work, { log: (event) => log(event, { identity }), ending: signal });
       if (!leaderElect) return lead(signal);
       const namespace = args.leaseNamespace ?? (await podNamespace()) ?? DEFAULT_NAMESPACE;
       await runAsLeader(

@@ -22,8 +22,8 @@ Examples:
     onbehalf crds | kubectl apply --server-side -f -
 
   See what a field is for:
-    kubectl explain agent.spec --recursive
-    kubectl explain agent.spec.declarative.tools.mcpServer.stsAudience
+    kubectl explain oba.spec --recursive
+    kubectl explain oba.spec.declarative.tools.mcpServer.stsAudience
 `;
 
 interface CrdsArguments {

@@ -22,7 +22,7 @@ A tool of an Agent wins over the server, field by field. "none": the tool gets n
 Ends with 1 where anything is wrong.
 
 Examples:
-  onbehalf explain -f deploy/samples
+  onbehalf explain -f deploy/samples/demo
   onbehalf explain -f agents.yaml -f servers.yaml --json | jq '.[].tools[] | {server, audiences}'
 `;
 

@@ -1,5 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KINDS } from '../kubernetes/api/kinds.ts';
+import { GROUP } from '../kubernetes/api/meta.ts';
 import { importKagent } from '../kubernetes/kagent/import.ts';
 import type { ImportProblem } from '../kubernetes/kagent/types.ts';
 import { type Manifest, type ManifestObject, readManifests } from '../kubernetes/manifests.ts';
@@ -50,6 +52,7 @@ export async function readManifestFiles(paths: readonly string[], io: CliIo): Pr
     objects: imported.objects as readonly ManifestObject[],
     problems: [
       ...mistakes.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`),
+      ...unknownKinds(manifests),
       ...doubles(manifests),
       ...imported.problems.map(told),
     ],
@@ -89,6 +92,17 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
   const why =
     cause.code === 'ENOENT' ? 'there is no such file or directory' : (cause.code ?? 'unknown reason');
   return new Error(`Cannot read ${path}: ${why}`, { cause });
+}
+
+/** A misspelt kind would be passed over, and then not be found. */
+function unknownKinds(manifests: readonly Manifest[]): readonly string[] {
+  const kinds = Object.keys(KINDS);
+  return manifests.flatMap(({ object: { apiVersion, kind }, file, line }) => {
+    if (!apiVersion.startsWith(`${GROUP}/`) || kinds.includes(kind)) return [];
+    return [
+      `${file}:${line}: ${GROUP} has no kind ${JSON.stringify(kind)}: it has ${kinds.sort().join(', ')}`,
+    ];
+  });
 }
 
 /** Applied one after the other, the last would win; in a set of files nobody can mean that. */

@@ -1,8 +1,11 @@
 import type { SecretSource } from '../core/secret.ts';
 
 const FILE = 'file:';
-/** A variable with all the `$` before it: the last is the variable's own, and one more makes it plain text. */
-const VARIABLE = /(\$+)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+/**
+ * A variable with all the `$` before it: the last is the variable's own, and one more makes it plain text. No match
+ * starts within a run of `$`: a long run would take the square of its length else.
+ */
+const VARIABLE = /(?<!\$)(\$+)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 const ESCAPED_FILE = /^\$+file:/;
 
 /**

@@ -90,9 +90,8 @@ test('a context in use is not forgotten, and one that is idle for long is', () =
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const forgotten: string[] = [];
-  const contexts = createContexts({ maxContexts: 2, contextTtlMs: 1_000 }, (id, owner) => {
-    forgotten.push(`${id} of ${owner}`);
-  });
+  const onForgotten = (id: string, owner: string): void => void forgotten.push(`${id} of ${owner}`);
+  const contexts = createContexts({ maxContexts: 2, contextTtlMs: 1_000 }, { onForgotten });
 
   const leave = contexts.enter('a', 'alice') as () => void;
   contexts.enter('b', 'bob');
@@ -103,11 +102,11 @@ test('a context in use is not forgotten, and one that is idle for long is', () =
   expect(contexts.enter('c', 'carol')).toBeTypeOf('function');
   expect(forgotten).toEqual(['a of alice']);
 
-  const roomy = createContexts({ contextTtlMs: 1_000 }, (id) => void forgotten.push(id));
+  const roomy = createContexts({ contextTtlMs: 1_000 }, { onForgotten });
   (roomy.enter('old', 'alice') as () => void)();
   vi.advanceTimersByTime(1_001);
   roomy.enter('new', 'alice');
-  expect([forgotten.at(-1), roomy.size]).toEqual(['old', 1]);
+  expect([forgotten.at(-1), roomy.size]).toEqual(['old of alice', 1]);
 });
 
 /** Finds the session service that the server made. */

@@ -28,6 +28,7 @@ describe('the arguments', () => {
       concurrency: 8,
       healthPort: 8081,
       metricsPort: 8080,
+      publishTools: false,
       json: false,
     });
   });
@@ -48,7 +49,8 @@ describe('the arguments', () => {
           '1',
           '--json',
         ],
-        ...['--discovery-issuer', 'https://sts.example', '--discovery-client-id', 'controller'],
+        ...['--publish-tools', '--discovery-issuer', 'https://sts.example'],
+        ...['--discovery-client-id', 'controller'],
         ...['--discovery-client-secret-file', '/secret'],
       ]),
     ).toEqual({
@@ -60,6 +62,7 @@ describe('the arguments', () => {
       concurrency: 2,
       healthPort: 0,
       metricsPort: 1,
+      publishTools: true,
       discovery: { issuer: 'https://sts.example', clientId: 'controller', clientSecretFile: '/secret' },
       json: true,
     });
@@ -71,7 +74,8 @@ describe('the arguments', () => {
     [[...IMAGE, '--namespace', 'A/b'], '--namespace must be the name of a namespace, not "A/b"'],
     [[...IMAGE, '--concurrency', '0'], '--concurrency must be a number from 1 to 256, not "0"'],
     [[...IMAGE, '--health-port', 'x'], '--health-port must be a number from 0 to 65535, not "x"'],
-    [[...IMAGE, '--discovery-issuer', 'https://sts.example'], 'give all three or none'],
+    [[...IMAGE, '--publish-tools', '--discovery-issuer', 'https://sts.example'], 'give all three or none'],
+    [[...IMAGE, '--discovery-issuer', 'https://sts.example'], '--discovery-* is for --publish-tools'],
     [[...IMAGE, '--what'], "Unknown option '--what'"],
   ])('%j are refused', async (argv, why) => {
     const { code, out, err } = await ended(...argv);
@@ -85,6 +89,7 @@ test('--help says how to begin', async () => {
   const { code, out } = await ended('--help');
   expect(code).toBe(0);
   expect(out).toContain('Usage: onbehalf controller --agent-image IMAGE');
+  expect(out).toContain('The STS has to heed RFC 8707');
   for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
 });
 
@@ -98,6 +103,7 @@ describe('what is served beside', () => {
   const STATS: ControllerStats = {
     ...{ synced: false, leading: true, objects: 7, dependencies: 9 },
     queue: { waiting: 1, active: 2, delayed: 3, failing: 4 },
+    looks: { waiting: 14, active: 15 },
     reconciles: { done: 5, again: 6, waits: 7, failed: 8 },
     writes: { applies: 10, statuses: 11, deletions: 12, events: 13 },
   };
@@ -131,6 +137,7 @@ describe('what is served beside', () => {
   test('are metrics that Prometheus reads', () => {
     const lines = metricsText(STATS).split('\n');
     expect(lines).toContain('onbehalf_controller_queue_keys{state="delayed"} 3');
+    expect(lines).toContain('onbehalf_controller_looks{state="active"} 15');
     expect(lines).toContain('onbehalf_controller_reconciles_total{outcome="failed"} 8');
     expect(lines).toContain('onbehalf_controller_writes_total{kind="applies"} 10');
     expect(lines).toContain('onbehalf_controller_objects 7');

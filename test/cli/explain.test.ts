@@ -52,6 +52,17 @@ test('an Agent that is wrong is in the table too, and what is wrong is told', as
   expect(err).toContain('Agent demo/wrong: spec.declarative.modelConfig: ');
 });
 
+test('a misspelt kind of ours is told, with those that there are', async () => {
+  const { code, err } = await explain(
+    ['-f', '-'],
+    DEMO.replace('kind: RemoteMCPServer', 'kind: RemoteMcpServer'),
+  );
+  expect(code).toBe(1);
+  expect(err).toMatch(
+    /^standard input:\d+: onbehalf.dev has no kind "RemoteMcpServer": it has Agent, ModelConfig, RemoteMCPServer, TokenService$/m,
+  );
+});
+
 test('--json is for programs', async () => {
   const { code, out } = await explain(['--json', '-f', '-'], `${DEMO}---\n${WRONG}`);
   expect(code).toBe(1);

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -50,9 +51,12 @@ test.each(['GONE', 'constructor', '__proto__'])(
 );
 
 /** Made of what references are written with, so that mistakes are likely. */
-const tricky = fc.array(fc.constantFrom('$', '{', '}', 'A', 'file:', 'f', ':', '/', ' ', '\\'), {
-  maxLength: 8,
-});
+const tricky = fc.array(
+  fc.constantFrom(variable('A'), '$', '{', '}', 'A', 'file:', 'f', ':', '/', ' ', '\\'),
+  {
+    maxLength: 8,
+  },
+);
 
 test('a literal text stands for itself, whatever it is', () => {
   fc.assert(
@@ -99,3 +103,56 @@ test.each([
 ])('the path of %s is %s', (text, expected) => {
   expect(fileOf(text)).toBe(expected);
 });
+
+/** What {@link literalText} does, by one look at each character. */
+function scanned(text: string): string {
+  let result = '';
+  for (let index = 0; index < text.length; index += 1) {
+    result += text[index];
+    // One more for the whole run; where in it makes no difference.
+    if (text.startsWith('${', index) && nameAt(text, index + 2) !== undefined) result += '$';
+  }
+  if (text.startsWith('file:')) return `$${result}`;
+  const start = /[^$]/.exec(text)?.index ?? 0;
+  return start > 0 && text.startsWith('file:', start) ? `$${result}` : result;
+}
+
+/** The name of a variable up to its brace; it is short, so that this is a bounded look ahead. */
+function nameAt(text: string, start: number): string | undefined {
+  const end = text.indexOf('}', start);
+  const name = text.slice(start, end);
+  return end > start && /^[A-Za-z_]/.test(name) && !/[^A-Za-z0-9_]/.test(name) ? name : undefined;
+}
+
+test('literal text is what a scanner of one pass makes of it', () => {
+  fc.assert(
+    fc.property(
+      tricky.map((pieces) => pieces.join('')),
+      (text) => {
+        expect(literalText(text)).toBe(scanned(text));
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});
+
+/** Breaks off what takes too long, which no timeout of a test can. */
+const within = <T>(timeout: number, work: () => T): T =>
+  runInNewContext('work()', { work }, { timeout }) as T;
+
+test.each([8_192, 262_144, 1_000_000])(
+  'a text of %d characters that begin a variable is done at once',
+  (size) => {
+    for (const piece of ['$', '${', '${A', '$$$${A', '{A $', '$A']) {
+      const text = piece.repeat(Math.ceil(size / piece.length));
+      // A hundred times what it takes; the square of the size would be minutes.
+      const [literal, reference, source] = within(10_000, () => [
+        literalText(text),
+        isReference(text),
+        secretSource(text, {}),
+      ]);
+      expect([literal === text, reference, source === text]).toEqual([true, false, true]);
+    }
+  },
+  60_000,
+);

@@ -60,11 +60,13 @@ it.each(ROLES)('$kind $metadata.name has no wildcard, and nothing that leads to 
 
 const CHILD = ['get', 'list', 'watch', 'create', 'patch'];
 const READ = ['get', 'list', 'watch'];
+/** What is only heard of. */
+const HEAR = ['list', 'watch'];
 const CONTROLLER = {
-  ...Object.fromEntries(OURS.map((plural) => [`${plural}.${GROUP}`, READ])),
+  ...Object.fromEntries(OURS.map((plural) => [`${plural}.${GROUP}`, HEAR])),
   ...Object.fromEntries(OURS.map((plural) => [`${plural}/status.${GROUP}`, ['patch']])),
   [`agents/finalizers.${GROUP}`]: ['update'],
-  secrets: CHILD,
+  secrets: [...HEAR, 'create', 'patch'],
   serviceaccounts: [...CHILD, 'delete'],
   services: CHILD,
   'deployments.apps': CHILD,
@@ -73,7 +75,7 @@ const CONTROLLER = {
 };
 
 it('lets the controller do what it does, and nothing else', () => {
-  expect(allowed(rulesOf('ClusterRole', 'onbehalf-controller'))).toEqual({ ...CONTROLLER, namespaces: READ });
+  expect(allowed(rulesOf('ClusterRole', 'onbehalf-controller'))).toEqual({ ...CONTROLLER, namespaces: HEAR });
 });
 
 it('lets the controller of one namespace do the same there, and not even see namespaces', () => {

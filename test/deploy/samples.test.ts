@@ -167,5 +167,7 @@ it('is what "onbehalf explain" takes, folders with what is for kustomize in them
 });
 
 it('is explained as the page shows it', async () => {
-  expect(readFileSync(join(ROOT, 'docs/kubernetes.md'), 'utf8')).toContain(`\`\`\`\n${await explain('deploy/samples/demo')}\`\`\`\n`);
+  expect(readFileSync(join(ROOT, 'docs/kubernetes.md'), 'utf8')).toContain(
+    `\`\`\`\n${await explain('deploy/samples/demo')}\`\`\`\n`,
+  );
 });

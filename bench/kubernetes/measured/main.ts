@@ -1,7 +1,7 @@
 // Run as it is written by a Node 24, at the root of the repository: prints one line of JSON. The controller itself runs on the
 // Node of the PATH.
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ControlPlane, startControlPlane } from '../../../test/interop/support/kube-control-plane.ts';
 import type { Measurements } from '../measurements.ts';
@@ -61,7 +61,7 @@ async function measure(plane: ControlPlane): Promise<Measurements> {
 }
 
 async function install(plane: ControlPlane): Promise<void> {
-  const { code, stderr } = await plane.kubectl(['apply', '-k', 'deploy/overlays/cluster']);
+  const { code, stderr } = await plane.kubectl(['apply', '-k', resolve('deploy/overlays/cluster')]);
   if (code !== 0) throw new Error(stderr);
 }
 

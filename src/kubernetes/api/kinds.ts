@@ -44,6 +44,23 @@ const condition = (type: string): PrinterColumn => ({
   description: `Condition ${type}.`,
 });
 
+/** Why it is, or is not, ready: the word; and, with `-o wide`, the sentence. */
+const WHY: readonly PrinterColumn[] = [
+  {
+    name: 'Reason',
+    type: 'string',
+    jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+    description: 'Why it is Ready, or not.',
+  },
+  {
+    name: 'Message',
+    type: 'string',
+    jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+    description: 'What to do about it.',
+    priority: 1,
+  },
+];
+
 const AGE: PrinterColumn = {
   name: 'Age',
   type: 'date',
@@ -66,6 +83,7 @@ export const KINDS: Readonly<Record<Kind, KindInfo>> = {
       condition('Accepted'),
       condition('ResolvedRefs'),
       condition('Ready'),
+      ...WHY,
       AGE,
     ],
   },
@@ -80,6 +98,7 @@ export const KINDS: Readonly<Record<Kind, KindInfo>> = {
       { name: 'Provider', type: 'string', jsonPath: '.spec.provider', description: 'Who serves the model.' },
       { name: 'Model', type: 'string', jsonPath: '.spec.model', description: 'Name of the model.' },
       condition('Ready'),
+      ...WHY,
       AGE,
     ],
   },
@@ -98,8 +117,16 @@ export const KINDS: Readonly<Record<Kind, KindInfo>> = {
         jsonPath: '.spec.stsAudience',
         description: 'Audience of its tokens.',
       },
+      {
+        name: 'Audiences',
+        type: 'string',
+        jsonPath: '.spec.tokenExchange.audiences',
+        description: 'Audiences of its tokens, where tokenExchange says them.',
+        priority: 1,
+      },
       condition('Accepted'),
       condition('Ready'),
+      ...WHY,
       AGE,
     ],
   },
@@ -115,6 +142,7 @@ export const KINDS: Readonly<Record<Kind, KindInfo>> = {
       { name: 'Issuer', type: 'string', jsonPath: '.spec.issuer', description: 'Issuer identifier.' },
       condition('Accepted'),
       condition('Ready'),
+      ...WHY,
       AGE,
     ],
   },

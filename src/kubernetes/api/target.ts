@@ -8,7 +8,7 @@ export type Profile = 'rfc8693' | 'entra-obo' | 'id-jag';
 
 /**
  * What tokens are for, at a server or at an agent's reference to it. At most one of the two. Field by field, the
- * reference wins over the server.
+ * reference wins over the server. The `tokenServiceRef` of a server is for Agents of its namespace only (ADR 11).
  */
 export interface TargetFields {
   /** One audience: short for `tokenExchange.audiences`. */
@@ -70,7 +70,7 @@ const tokenExchange: z.ZodType<TokenExchangeSpec> = z.strictObject({
   tokenServiceRef: objectReference
     .optional()
     .describe(
-      'The STS. Default: that of the Agent, else the TokenService "default" in the namespace of the Agent.',
+      'The STS. At a server, or at an Agent as a tool, it is for Agents of the same namespace; one of another namespace must name a TokenService at its tool reference. Default: that of the Agent, else the TokenService "default" in the namespace of the Agent.',
     ),
 });
 

@@ -153,7 +153,9 @@ const clientAuthentication: z.ZodType<ClientAuthenticationSpec> = withRules(
       .describe('Secret of type kubernetes.io/tls with the client certificate; for the methods by TLS.'),
     audience: line(1024)
       .optional()
-      .describe('Audience of the projected token; for service_account. Default: the issuer.'),
+      .describe(
+        'Audience of the projected token; for service_account. Default: the issuer, which is all that it can be for Agents of other namespaces.',
+      ),
   }),
   [
     goesWith('clientSecretRef', ['client_secret_basic', 'client_secret_post', 'client_secret_jwt']),
@@ -175,7 +177,9 @@ const actor: z.ZodType<ActorSpec> = withRules(
       ),
     audience: line(1024)
       .optional()
-      .describe('Audience of the actor token; for ServiceAccount. Default: the issuer.'),
+      .describe(
+        'Audience of the actor token; for ServiceAccount. Default: the issuer, which is all that it can be for Agents of other namespaces.',
+      ),
     expirationSeconds: z
       .int()
       .min(600)

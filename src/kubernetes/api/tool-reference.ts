@@ -34,6 +34,8 @@ export interface ToolReference {
 }
 
 const toolName = line(256);
+/** Header fields that would hand the caller's own credential on. */
+const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 
 /** A rule: what is to be approved is a tool that the agent has. */
 export const REQUIRE_APPROVAL: Rule<McpServerReference> = {
@@ -41,6 +43,14 @@ export const REQUIRE_APPROVAL: Rule<McpServerReference> = {
   message: 'requireApproval must name tools of toolNames',
   holds: ({ requireApproval, toolNames = [] }) =>
     (requireApproval ?? []).every((tool) => toolNames.includes(tool)),
+};
+
+/** A rule: a token for the agent is good for nobody else. */
+const ALLOWED_HEADERS: Rule<McpServerReference> = {
+  cel: `!has(self.allowedHeaders) || !self.allowedHeaders.exists(h, h.lowerAscii() in [${CREDENTIALS.map((name) => `'${name}'`).join(', ')}])`,
+  message: 'allowedHeaders must not name Authorization, Proxy-Authorization or Cookie',
+  holds: ({ allowedHeaders = [] }) =>
+    !allowedHeaders.some((name) => CREDENTIALS.includes(name.toLowerCase())),
 };
 
 const mcpServer: z.ZodType<McpServerReference> = withRules(
@@ -64,7 +74,7 @@ const mcpServer: z.ZodType<McpServerReference> = withRules(
       .max(32)
       .optional()
       .describe(
-        "Header fields of the user's request that are handed on. Never Authorization of its own accord.",
+        "Header fields of the user's request that are handed on. Not Authorization, Proxy-Authorization or Cookie.",
       ),
     ...TARGET_FIELDS,
     stsAudience: TARGET_FIELDS.stsAudience.describe(
@@ -74,7 +84,7 @@ const mcpServer: z.ZodType<McpServerReference> = withRules(
       "Parameters of the token exchange (RFC 8693) for this server when this agent calls it; what is not given here is the server's own. Give this or stsAudience.",
     ),
   }),
-  [ONE_TARGET, REQUIRE_APPROVAL],
+  [ONE_TARGET, REQUIRE_APPROVAL, ALLOWED_HEADERS],
 );
 
 const agentReference: z.ZodType<AgentReference> = withRules(

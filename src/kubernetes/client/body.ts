@@ -29,8 +29,18 @@ export class HalfLine extends Error {}
 
 const NEWLINE = 0x0a;
 
-/** Reads lines as they come. @throws TooLarge, HalfLine, or what the stream throws */
-export async function* readLines(body: Readable, options: LineOptions): AsyncGenerator<string, void, void> {
+/** A line that can be taken once. */
+export interface Line {
+  readonly take: () => string;
+}
+
+/**
+ * Reads lines as they come. What waits for the next line keeps what it gave last, which may be the value of a Secret, and
+ * that for as long as nothing comes: so a line is given as what is empty when it has been taken.
+ *
+ * @throws TooLarge, HalfLine, or what the stream throws
+ */
+export async function* readLines(body: Readable, options: LineOptions): AsyncGenerator<Line, void, void> {
   const { idleMs, time } = options;
   let idle = false;
   const wait = (): (() => void) =>
@@ -39,25 +49,38 @@ export async function* readLines(body: Readable, options: LineOptions): AsyncGen
       body.destroy();
     });
   let cancel = wait();
-  const take = lineSplitter(options.maxBytes);
+  const splitter = lineSplitter(options.maxBytes);
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       cancel();
-      for (const line of take.lines(chunk)) yield line;
+      const lines = splitter.lines(chunk);
+      // The stream keeps it, too.
+      chunk.fill(0);
+      for (let index = 0; index < lines.length; index += 1) yield lineOf(lines, index);
       cancel = wait();
     }
-    if (!idle && take.hasRest()) throw new HalfLine('the stream ended within a line');
+    if (!idle && splitter.hasRest()) throw new HalfLine('the stream ended within a line');
   } catch (error) {
     if (!idle) throw error;
   } finally {
     cancel();
-    body.destroy();
   }
+}
+
+function lineOf(lines: string[], index: number): Line {
+  return {
+    take() {
+      const text = lines[index] ?? '';
+      lines[index] = '';
+      return text;
+    },
+  };
 }
 
 /** Cuts where the bytes of a line break are: a character may be in two chunks. */
 function lineSplitter(maxBytes: number): {
-  readonly lines: (chunk: Buffer) => Generator<string, void, void>;
+  /** Leaves nothing of the chunk in use. */
+  readonly lines: (chunk: Buffer) => string[];
   readonly hasRest: () => boolean;
 } {
   let parts: Buffer[] = [];
@@ -68,7 +91,8 @@ function lineSplitter(maxBytes: number): {
     if (part.byteLength > 0) parts.push(part);
   };
   return {
-    *lines(chunk) {
+    lines(chunk) {
+      const lines: string[] = [];
       let from = 0;
       for (let to = chunk.indexOf(NEWLINE); to >= 0; to = chunk.indexOf(NEWLINE, from)) {
         add(chunk.subarray(from, to));
@@ -76,9 +100,10 @@ function lineSplitter(maxBytes: number): {
         parts = [];
         size = 0;
         from = to + 1;
-        if (line.trim() !== '') yield line;
+        if (line.trim() !== '') lines.push(line);
       }
-      add(chunk.subarray(from));
+      add(Buffer.from(chunk.subarray(from)));
+      return lines;
     },
     hasRest: () => size > 0,
   };

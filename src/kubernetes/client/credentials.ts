@@ -36,6 +36,8 @@ export interface Credentials {
 export interface CredentialSource {
   readonly kubeconfig?: string | undefined;
   readonly inCluster?: boolean | undefined;
+  /** Directory before the path of the service account's files, for tests. Default: none. */
+  readonly root?: string | undefined;
   readonly time: Time;
 }
 
@@ -90,7 +92,7 @@ async function load({ KubeConfig, loadYaml }: ClientNode, source: CredentialSour
         'there is no Kubernetes API server to talk to: this is no pod of a cluster. Give a kubeconfig, as an option or in KUBECONFIG',
       );
     }
-    config.loadFromCluster();
+    config.loadFromCluster(source.root);
     return config;
   }
   for (const [index, file] of files.entries()) {

@@ -13,11 +13,13 @@ export interface OperationsOptions {
 
 /** What is called an apply: JSON is YAML. */
 const APPLY = 'application/apply-patch+yaml';
+const MERGE = 'application/merge-patch+json';
 
 /** All requests but watches. */
 export function createOperations(options: OperationsOptions): Omit<KubeClient, 'watch' | 'close'> {
   const { requests, fieldManager, retry } = options;
-  const manager = `fieldManager=${encodeURIComponent(fieldManager)}`;
+  const managerOf = (name: string): string => `fieldManager=${encodeURIComponent(name)}`;
+  const manager = managerOf(fieldManager);
 
   const once = (order: Order, signal: AbortSignal | undefined): Promise<unknown> =>
     requests.json(order, signal);
@@ -58,6 +60,17 @@ export function createOperations(options: OperationsOptions): Omit<KubeClient, '
       readPages({ resource, selection, read: (order) => repeated(order, signal) }),
     apply: apply(undefined),
     applyStatus: apply('status'),
+    async merge(resource, object, { manager: other, signal }) {
+      const at = placeOf(resource, object);
+      const order: Order = {
+        method: 'PATCH',
+        path: `${objectPath(resource, at)}?${managerOf(other)}`,
+        body: object,
+        contentType: MERGE,
+        ...about('overwrite', resource, at),
+      };
+      return objectIn(await repeated(order, signal), order);
+    },
     async create(resource, object, signal) {
       const at = placeOf(resource, object);
       const order: Order = {

@@ -1,9 +1,10 @@
 import { type Backoff, backoffMs, pause, systemTime, type Time } from '../time.ts';
 import { isKubeError } from './kube-error.ts';
 import { createObjectStore } from './object-store.ts';
-import type { KubeClient, KubeObject, Place, Resource, Selection } from './types.ts';
+import type { KubeClient, KubeObject, Place, Resource, Selection, WatchEvent } from './types.ts';
 
 export interface ReflectorOptions<T> {
+  /** Events of its watches are emptied when they have been seen. */
   readonly client: Pick<KubeClient, 'pages' | 'watch'>;
   readonly resource: Resource;
   /** Default: all namespaces. */
@@ -69,12 +70,20 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
     return version;
   };
 
+  /** Puts an event in. @returns its resourceVersion */
+  const take = (event: WatchEvent): string | undefined => {
+    if (event.type !== 'BOOKMARK') store.change(event);
+    const { resourceVersion } = event.object.metadata;
+    // What waits for the next event keeps this one, and with it what was not to be kept of its object.
+    Object.assign(event, { object: undefined });
+    return resourceVersion;
+  };
+
   const watchOn = async (resourceVersion: string, signal: AbortSignal): Promise<void> => {
     const began = time.now();
     try {
       for await (const event of client.watch(resource, { ...selection, resourceVersion }, signal)) {
-        if (event.type !== 'BOOKMARK') store.change(event);
-        seen = event.object.metadata.resourceVersion;
+        seen = take(event);
         failures = 0;
       }
       failures += 1;

@@ -48,7 +48,7 @@ export interface RequestsOptions {
 }
 
 /** Largest answer that is read: pages of lists are smaller, and are asked for in smaller pieces when they are not. */
-export const MAX_BYTES: number = 32 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 
 export function createRequests(options: RequestsOptions): Requests {
   const { credentials, transport, timeoutMs, time } = options;

@@ -90,6 +90,15 @@ export interface KubeClient {
   readonly apply: (resource: Resource, object: KubeObject, signal?: AbortSignal) => Promise<KubeObject>;
   /** The same for the status subresource. */
   readonly applyStatus: (resource: Resource, object: KubeObject, signal?: AbortSignal) => Promise<KubeObject>;
+  /**
+   * Overwrites members by a JSON merge patch (RFC 7396), lists as a whole, as another field manager. 409 `Conflict` when
+   * `metadata.resourceVersion` is given and old.
+   */
+  readonly merge: (
+    resource: Resource,
+    object: KubeObject,
+    options: { readonly manager: string; readonly signal?: AbortSignal | undefined },
+  ) => Promise<KubeObject>;
   /** Not tried again; 409 `AlreadyExists`. */
   readonly create: (resource: Resource, object: KubeObject, signal?: AbortSignal) => Promise<KubeObject>;
   /** Not tried again; 409 `Conflict` when `metadata.resourceVersion` is old. */

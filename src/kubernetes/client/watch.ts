@@ -1,5 +1,5 @@
 import type { Time } from '../time.ts';
-import { HalfLine, readLines, TooLarge } from './body.ts';
+import { HalfLine, type Line, readLines, TooLarge } from './body.ts';
 import { KubeError } from './kube-error.ts';
 import { collectionPath, resourceName, selectionQuery } from './paths.ts';
 import { kubeError, type Order, type Requests } from './requests.ts';
@@ -47,13 +47,12 @@ export async function* watchOnce(options: WatchOptions): AsyncGenerator<WatchEve
     }
     throw kubeError(order, error);
   }
-  signal.throwIfAborted();
 }
 
-function eventOf(line: string, order: Order, secrets: readonly string[]): WatchEvent {
+function eventOf(line: Line, order: Order, secrets: readonly string[]): WatchEvent {
   let event: { readonly type?: unknown; readonly object?: KubeObject & { readonly code?: unknown } };
   try {
-    event = JSON.parse(line);
+    event = JSON.parse(line.take());
   } catch {
     throw malformed(order, 'an event is not JSON');
   }

@@ -1,7 +1,7 @@
 import type { RemoteAgentConfig } from '../../config/tools.ts';
 import type { TargetStatus } from '../api/agent.ts';
 import type { ToolReference } from '../api/tool-reference.ts';
-import { type BadWay, MAX_DEPTH } from './agent-graph.ts';
+import { type BadWay, MAX_DEPTH, wayText } from './agent-graph.ts';
 import { type Context, placed } from './context.ts';
 import type { Place } from './dependencies.ts';
 import { compileHeaders } from './headers.ts';
@@ -29,13 +29,13 @@ export function compileAgentTool(
   if (reference === undefined) return undefined;
   const here = below(at, 'agent');
   const place = placed(reference, context.key);
-  const bad = badWay(place);
-  if (bad !== undefined) {
-    context.report(below(here, 'name'), 'AgentCycle', wayText(bad));
-    return undefined;
-  }
   const agent = context.find('Agent', place, below(here, 'name'));
   if (agent === undefined) return undefined;
+  const bad = badWay(place);
+  if (bad !== undefined) {
+    context.report(below(here, 'name'), 'AgentCycle', badWayText(bad));
+    return undefined;
+  }
   const { namespace, name } = place;
   const key = { kind: 'Agent', namespace, name } as const;
   const { description, dangerouslyAllowInsecureHTTP } = agent.spec;
@@ -58,8 +58,8 @@ export function compileAgentTool(
 
 type BadWayOf = (tool: Place) => BadWay | undefined;
 
-function wayText({ kind, way }: BadWay): string {
-  const text = way.join(' -> ');
+function badWayText({ kind, way }: BadWay): string {
+  const text = wayText(way);
   return kind === 'cycle'
     ? `agents call each other in a circle, ${text}: take one of them out of the tools of the one before`
     : `more than ${MAX_DEPTH} agents would call each other in a row, ${text}: let fewer agents have agents as tools`;

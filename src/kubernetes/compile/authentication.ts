@@ -15,8 +15,10 @@ export function compileAuthentication(
   const { agent, key } = context;
   const { authentication } = agent.spec;
   const mode = MODES[authentication.mode];
-  if (mode !== 'jwt') return { mode };
+  if (mode === 'anonymous') return { mode };
   const audience = authentication.audience ?? soleAudience(agent.spec) ?? `${key.namespace}/${key.name}`;
+  // The proxy has verified the token; that it is for this agent costs nothing to look at again.
+  if (mode === 'trusted_proxy') return { mode, audience };
   const issuers = issuersOf(context, services, authentication);
   return issuers && { mode, audience, issuers };
 }

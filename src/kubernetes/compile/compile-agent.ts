@@ -1,6 +1,7 @@
 import { readRuntimeConfig } from '../../config/read-config.ts';
 import type { RuntimeConfig } from '../../config/runtime-config.ts';
 import type { Agent } from '../api/agent.ts';
+import type { ManifestObject } from '../manifests.ts';
 import { compileAuthentication } from './authentication.ts';
 import { compileCard } from './card.ts';
 import { atAgent, type Context, createContext } from './context.ts';
@@ -14,7 +15,7 @@ import { compileTools } from './tools.ts';
 import type { Compilation, CompiledAgent, LookUp, Problem } from './types.ts';
 
 /** A Secret holds a MiB at most, with the card and what base64 adds. */
-const LARGEST = 700_000;
+export const LARGEST: number = 700_000;
 
 /**
  * S10: what an Agent and all that it refers to come to: the config of its pods and what they need; or everything that
@@ -23,9 +24,18 @@ const LARGEST = 700_000;
  * Pure: the same objects always give the same, in whatever order they came to be. Never throws, unless `lookUp` does:
  * an object that is none of ours is a problem like others.
  *
+ * @example
+ * const { objects } = await readManifests(await readFile(file, 'utf8'), file);
+ * const all = objects.map(({ object }) => object);
+ * for (const agent of all.filter(({ kind }) => kind === 'Agent')) {
+ *   const { compiled, problems = [] } = compileAgent(agent, lookUpOf(all));
+ *   for (const { field, message } of problems) console.error(`${field}: ${message}`);
+ *   if (compiled) console.log(compiled.config);
+ * }
+ *
  * @param agent - from a cluster or a file; it is checked against its schema, and its defaults are added
  */
-export function compileAgent(agent: Agent, lookUp: LookUp): Compilation {
+export function compileAgent(agent: Agent | ManifestObject, lookUp: LookUp): Compilation {
   const { lookUp: recorded, dependencies } = recording(lookUp);
   const parsed = parseObject('Agent', agent);
   if (parsed.object === undefined) return { problems: parsed.problems, dependencies: [] };

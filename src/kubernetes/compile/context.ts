@@ -1,9 +1,9 @@
 import type { Agent } from '../api/agent.ts';
 import type { Kind, ObjectOf } from '../api/kinds.ts';
-import type { AllowedNamespaces, ObjectReference } from '../api/references.ts';
+import type { ObjectReference } from '../api/references.ts';
 import { type Place, textOf } from './dependencies.ts';
 import { keyOf, parseObject } from './parse.ts';
-import { refusal } from './permission.ts';
+import { allowedBy, refusal } from './permission.ts';
 import { createPod, type Pod } from './pod.ts';
 import { type At, createReport, type Report } from './report.ts';
 import type { LookUp, ObjectKey } from './types.ts';
@@ -18,7 +18,7 @@ export interface Context {
   /** What the pods need beside the config. */
   readonly pod: Pod;
   readonly report: Report;
-  /** The object that a reference names, if it is there, is valid and permits the Agent; else why not is reported. */
+  /** The object that a reference names, if it is there, permits the Agent and is valid; else why not is reported. */
   readonly find: <K extends Kind>(kind: K, reference: Place, at: At) => ObjectOf[K] | undefined;
 }
 
@@ -30,20 +30,20 @@ export function createContext(agent: Agent, lookUp: LookUp): Context {
   const find: Context['find'] = (kind, reference, at) => {
     const found = lookUp.object(kind, reference.namespace, reference.name);
     const what = textOf({ kind, ...reference });
+    // Before all else: whoever may not use it is not told whether it is there, nor what is wrong with it.
+    const why = refusal(allowedBy(found), { to: reference.namespace, from: namespace }, lookUp);
+    if (why !== undefined) {
+      const wayOut = `correct the reference, use one of namespace ${namespace}, or ask its owners to permit it`;
+      report(at, 'NotPermitted', `${what} cannot be used: ${why}; ${wayOut}`);
+      return undefined;
+    }
     if (found === undefined) {
       report(at, 'NotFound', `there is no ${what}: create it, or name another one`);
       return undefined;
     }
     const { object, problems } = parseObject(kind, found);
-    if (object === undefined) {
-      report.add(problems ?? []);
-      return undefined;
-    }
-    const { allowedNamespaces } = object.spec as { readonly allowedNamespaces?: AllowedNamespaces };
-    const why = refusal(allowedNamespaces, { to: reference.namespace, from: namespace }, lookUp);
-    if (why === undefined) return object;
-    report(at, 'NotPermitted', `${what} does not permit this Agent: ${why}`);
-    return undefined;
+    if (object === undefined) report.add(problems ?? []);
+    return object;
   };
   return { agent, key, namespace, lookUp, pod: createPod(namespace, lookUp, report), report, find };
 }

@@ -11,6 +11,9 @@ export interface HeaderList {
   readonly at: At;
 }
 
+/** Characters of the values of one list; servers take some ten thousand. It bounds what is done for one Agent. */
+const LARGEST = 65_536;
+
 interface Winner {
   readonly header: HeaderValue;
   readonly at: At;
@@ -36,6 +39,14 @@ export function compileHeaders(
 /** By name in lower case. */
 function fieldsOf({ report }: Context, { headers = [], at }: HeaderList): ReadonlyMap<string, Winner> {
   const fields = new Map<string, Winner>();
+  if (headers.reduce((sum, { value = '' }) => sum + value.length, 0) > LARGEST) {
+    report(
+      at,
+      'Invalid',
+      `the values have more than ${LARGEST} characters together: no server takes as much`,
+    );
+    return fields;
+  }
   for (const [index, header] of headers.entries()) {
     const itsAt = below(at, index);
     const name = header.name.toLowerCase();

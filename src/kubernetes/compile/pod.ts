@@ -72,7 +72,7 @@ export function createPod(namespace: string, lookUp: LookUp, report: Report): Po
   };
   const token: Pod['token'] = (audience, expirationSeconds) => {
     const digest = createHash('sha256').update(`${expirationSeconds} ${audience}`).digest('hex');
-    const path = `${TOKENS}/${digest.slice(0, 8)}`;
+    const path = `${TOKENS}/${digest.slice(0, 32)}`;
     tokens.set(path, { audience, expirationSeconds, path });
     return path;
   };

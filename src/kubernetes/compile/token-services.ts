@@ -9,6 +9,7 @@ import type { Place } from './dependencies.ts';
 import { mounted } from './mounted.ts';
 import { keyReference } from './pod.ts';
 import { type At, below } from './report.ts';
+import { serviceToken } from './service-token.ts';
 import { compileTls } from './tls.ts';
 import { checkUrl } from './url.ts';
 
@@ -94,34 +95,25 @@ function compileService(context: Context, spec: TokenServiceSpec, at: At): Token
     ...{ issuer, metadata_url: metadataURL, token_endpoint: tokenEndpoint, dialect, profile },
     client_id: spec.clientID,
     client_authentication: compileAuthentication(context, spec, at),
-    actor: compileActor(context, spec),
+    actor: compileActor(context, spec, at),
     ...compileTls(context, spec.tls, below(at, 'tls')),
     dangerously_allow_insecure_http: spec.dangerouslyAllowInsecureHTTP,
   };
 }
 
-function compileActor(
-  { pod }: Context,
-  { actor, issuer = '' }: TokenServiceSpec,
-): TokenServiceConfig['actor'] {
-  const { source, audience = issuer, expirationSeconds, tokenType: token_type } = actor;
+function compileActor(context: Context, spec: TokenServiceSpec, at: At): TokenServiceConfig['actor'] {
+  const { source, tokenType: token_type } = spec.actor;
   if (source === 'None') return { source: 'none' };
   if (source === 'ClientCredentials') return { source: 'client_credentials', token_type };
-  return { source: 'file', path: pod.token(audience, expirationSeconds), token_type };
+  return { source: 'file', path: serviceToken(context, { spec, at, member: 'actor' }), token_type };
 }
 
-function compileAuthentication(
-  context: Context,
-  { clientAuthentication, actor, issuer = '' }: TokenServiceSpec,
-  at: At,
-): ClientAuthenticationConfig {
-  const { method, audience = issuer, algorithm, keyID: key_id } = clientAuthentication;
+function compileAuthentication(context: Context, spec: TokenServiceSpec, at: At): ClientAuthenticationConfig {
+  const { clientAuthentication } = spec;
+  const { method, algorithm, keyID: key_id } = clientAuthentication;
   if (method === 'service_account') {
-    // With the lifetime of the actor token: where the audience is the same too, one file serves both.
-    return {
-      method: 'client_assertion',
-      assertion: `file:${context.pod.token(audience, actor.expirationSeconds)}`,
-    };
+    const path = serviceToken(context, { spec, at, member: 'clientAuthentication' });
+    return { method: 'client_assertion', assertion: `file:${path}` };
   }
   return {
     method,

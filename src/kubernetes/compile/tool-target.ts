@@ -79,6 +79,15 @@ function serviceOf(
   if (tokenServiceRef !== undefined && from !== undefined) {
     const holder = from === 'tool' ? tool.at : { object: tool.key, field: 'spec' };
     const at = below(below(holder, 'tokenExchange'), 'tokenServiceRef');
+    // Whoever gets tokens of this Agent's users and pods is for its own namespace to say; a server may change any time.
+    if (holder.object.namespace !== context.namespace) {
+      const field = `${tool.at.field}.tokenExchange.tokenServiceRef`;
+      const message =
+        `${textOf(tool.key)} is of another namespace, and would choose which STS gets the tokens of this Agent's users and pods: ` +
+        `name the TokenService in ${field} of the Agent, where it wins`;
+      context.report(at, 'NotPermitted', message);
+      return undefined;
+    }
     return { reference: placed(tokenServiceRef, holder.object), at, from };
   }
   const own = services.ofAgent();

@@ -5,6 +5,7 @@ import { compileAgentTool } from './agent-tool.ts';
 import { atAgent, type Context } from './context.ts';
 import { compileMcpTool } from './mcp-tool.ts';
 import { below } from './report.ts';
+import { type AimedTool, reportSharedTargets } from './shared-targets.ts';
 import type { TokenServices } from './token-services.ts';
 
 /** The tools of an Agent in the config, and what their tokens are for. */
@@ -18,7 +19,7 @@ export function compileTools(
   services: TokenServices,
   declarative: DeclarativeSpec | undefined,
 ): CompiledTools {
-  const badWay = createGraph(context.key, context.lookUp);
+  const badWay = createGraph(context);
   const seen = new Set<string>();
   const tools = (declarative?.tools ?? []).map((tool, index) => {
     const at = atAgent(context, `spec.declarative.tools[${index}]`);
@@ -32,11 +33,17 @@ export function compileTools(
     }
     seen.add(id);
     return {
+      at,
       mcp: compileMcpTool(context, services, { tool, at }),
       agent: compileAgentTool(context, services, { tool, at, badWay }),
     };
   });
   const servers = tools.flatMap(({ mcp }) => mcp ?? []);
+  const aimed = tools.flatMap(({ at, mcp, agent }): readonly AimedTool[] => {
+    if (mcp) return [{ at: below(at, 'mcpServer'), url: mcp.config.params.url, status: mcp.status }];
+    return agent ? [{ at: below(at, 'agent'), url: agent.config.url, status: agent.status }] : [];
+  });
+  reportSharedTargets(context, aimed);
   const of = (protocol: string): RuntimeConfig['http_tools'] =>
     servers.filter((server) => server.protocol === protocol).map(({ config }) => config);
   return {

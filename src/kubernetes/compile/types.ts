@@ -35,9 +35,9 @@ export interface LookUp {
 export type ProblemReason =
   /** The object breaks its schema, or a field contradicts another. */
   | 'Invalid'
-  /** What it refers to is not there. */
+  /** What it refers to is not there, in the same namespace. */
   | 'NotFound'
-  /** What it refers to does not allow this namespace. */
+  /** What it refers to is in another namespace, and is not there, or may not be used or not do this. */
   | 'NotPermitted'
   /** The Secret or ConfigMap lacks the key. */
   | 'KeyNotFound'

@@ -24,6 +24,21 @@ const yes = (tokenEndpoint: string, message: string): TokenServiceCheck => ({
   tokenEndpoint,
 });
 
+/** What is known of an STS without a look at it; `undefined`: nothing. */
+export function knownOfTokenService(spec: TokenServiceSpec): TokenServiceCheck | undefined {
+  if (spec.tokenEndpoint !== undefined) {
+    return yes(spec.tokenEndpoint, 'The token endpoint is given, and nothing else is looked at.');
+  }
+  if (spec.tls?.caCertSecretRef !== undefined || spec.tls?.disableVerify) {
+    const why = spec.tls.disableVerify
+      ? 'Its certificate is not to be verified'
+      : `Its certificate is verified by the Secret ${spec.tls.caCertSecretRef}, which the controller does not read`;
+    const message = `${why}, so only the agents ask for its metadata.`;
+    return { Ready: { status: 'Unknown', reason: 'NotChecked', message } };
+  }
+  return undefined;
+}
+
 /**
  * Finds out whether tokens can be exchanged at an STS, as far as that can be known without a token: its metadata is
  * there, is that of the issuer, and does not say that it cannot exchange tokens. Nothing secret is sent.
@@ -35,16 +50,8 @@ export async function checkTokenService(
   fetch: FetchLike,
   signal: AbortSignal,
 ): Promise<TokenServiceCheck> {
-  if (spec.tokenEndpoint !== undefined) {
-    return yes(spec.tokenEndpoint, 'The token endpoint is given, and nothing else is looked at.');
-  }
-  if (spec.tls?.caCertSecretRef !== undefined || spec.tls?.disableVerify) {
-    const why = spec.tls.disableVerify
-      ? 'Its certificate is not to be verified'
-      : `Its certificate is verified by the Secret ${spec.tls.caCertSecretRef}, which the controller does not read`;
-    const message = `${why}, so only the agents ask for its metadata.`;
-    return { Ready: { status: 'Unknown', reason: 'NotChecked', message } };
-  }
+  const known = knownOfTokenService(spec);
+  if (known !== undefined) return known;
   try {
     const bounded = boundedFetch({ fetch, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES, signal });
     const metadata = await discoverMetadata(

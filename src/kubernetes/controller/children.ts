@@ -36,7 +36,8 @@ export function childrenOf(
 ): Children {
   const { config, card, dataVersions } = compiled;
   const configHash = digestOf({ config, card, dataVersions });
-  const own = deploymentSpecOf(agent).serviceAccountName === undefined;
+  const { serviceAccountName: account = agent.metadata.name } = deploymentSpecOf(agent);
+  const own = account === agent.metadata.name;
   const objects = [
     ...(own ? [child(agent, 'ServiceAccount', { automountServiceAccountToken: false })] : []),
     child(agent, 'Secret', secret(compiled)),

@@ -8,6 +8,7 @@ import { countedClient, type Writes } from './counted-client.ts';
 import { createDependencyIndex } from './dependency-index.ts';
 import { createEventRecorder } from './events.ts';
 import { keyOfText, keyText } from './keys.ts';
+import { createLookPool, type LookPoolSizes } from './look-pool.ts';
 import { handledOf, type Outcome } from './outcome.ts';
 import { agentReconciler } from './reconcile-agent.ts';
 import { modelConfigReconciler } from './reconcile-model-config.ts';
@@ -49,7 +50,7 @@ export interface ControllerOptions {
   readonly lead?:
     | ((work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>)
     | undefined;
-  /** Lists the tools of servers with `publishTools`. Default: such a server is not Ready. */
+  /** Lists the tools of servers with `publishTools`. Default: nobody does, which they say. */
   readonly listTools?: ListTools | undefined;
   /** Reads the metadata of TokenServices. Default: the global `fetch`. */
   readonly fetch?: FetchLike | undefined;
@@ -69,6 +70,8 @@ export interface ControllerStats {
   /** Whether reconciles run. */
   readonly leading: boolean;
   readonly queue: WorkQueueSizes;
+  /** Looks at STSs and servers, which are made beside the queue. */
+  readonly looks: LookPoolSizes;
   /** Reconciles by how they ended. */
   readonly reconciles: Readonly<Record<Outcome['kind'], number>>;
   readonly writes: Writes;
@@ -110,7 +113,10 @@ export function createController(options: ControllerOptions): Controller {
     },
     onError: (error, kind) => tell.error(error, `watch ${kind}`),
   });
-  const reconcilers = reconcilersOf(options, { client, world, index, now, onError: tell.error });
+  const pool = createLookPool();
+  const enqueue = (key: string): void => queue?.add(key);
+  const parts: Parts = { client, world, index, now, pool, enqueue, onError: tell.error };
+  const reconcilers = reconcilersOf(options, parts);
 
   const handle = async (text: string, signal: AbortSignal): Promise<Handled> => {
     const key = keyOfText(text);
@@ -156,7 +162,7 @@ export function createController(options: ControllerOptions): Controller {
       }
     },
     stats: () => ({
-      ...{ synced, leading: queue !== undefined, queue: queue?.sizes() ?? NO_KEYS },
+      ...{ synced, leading: queue !== undefined, queue: queue?.sizes() ?? NO_KEYS, looks: pool.sizes() },
       ...{ reconciles: { ...reconciles }, writes: { ...writes } },
       ...{ objects: world.size(), dependencies: index.size() },
     }),
@@ -180,9 +186,7 @@ function checkControllerOptions(options: ControllerOptions): void {
   });
 }
 
-interface Parts extends Pick<ReconcileContext, 'client' | 'world' | 'index' | 'now'> {
-  readonly onError: (error: unknown, place: string) => void;
-}
+type Parts = Omit<ReconcileContext, 'events' | 'texts' | 'agentImage' | 'listTools' | 'fetch'>;
 
 function reconcilersOf(options: ControllerOptions, parts: Parts): Readonly<Record<Kind, Reconcile>> {
   const { agentImage, listTools, fetch = globalFetch, instance = 'onbehalf-controller' } = options;

@@ -20,6 +20,7 @@ export function countedClient(client: KubeClient): { readonly client: KubeClient
   const counted: KubeClient = {
     ...client,
     apply: counting('applies', client.apply),
+    merge: counting('applies', client.merge),
     applyStatus: counting('statuses', client.applyStatus),
     delete: counting('deletions', client.delete),
     // Nothing else is created.

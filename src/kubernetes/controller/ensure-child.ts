@@ -2,6 +2,7 @@ import type { Agent } from '../api/agent.ts';
 import { GROUP } from '../api/meta.ts';
 import { RESOURCES } from '../client/resources.ts';
 import type { KubeClient, KubeObject, OwnerReference } from '../client/types.ts';
+import { applyOver } from './apply-over.ts';
 import type { Child, ChildKind } from './children.ts';
 import type { Finding } from './conditions.ts';
 import { differs } from './differs.ts';
@@ -10,7 +11,7 @@ import type { World } from './world.ts';
 
 /** What children are made with. */
 export interface ChildContext {
-  readonly client: Pick<KubeClient, 'apply' | 'delete' | 'get'>;
+  readonly client: Pick<KubeClient, 'apply' | 'delete' | 'get' | 'merge'>;
   readonly world: World;
   readonly signal: AbortSignal;
 }
@@ -38,9 +39,10 @@ export async function ensureChild(want: Child, agent: Agent, context: ChildConte
   if (obstacle) return { obstacle };
   if (live && !differs(asComparable(want), live)) return { live, wrote: false };
   // With its uid, this is refused if another object has come into its place.
-  const uid = live?.metadata.uid;
-  const metadata = uid === undefined ? want.metadata : { ...want.metadata, uid };
-  const applied = await client.apply(RESOURCES[kind], { ...want, metadata }, signal);
+  const metadata = { ...want.metadata, uid: live?.metadata.uid };
+  const applied = live
+    ? await applyOver(live, { ...want, metadata }, { client, signal })
+    : await client.apply(RESOURCES[kind], want, signal);
   return { live: world.wrote(kind, applied), wrote: true };
 }
 

@@ -3,6 +3,7 @@ import type { Kind, ObjectOf } from '../api/kinds.ts';
 import type { Condition } from '../api/meta.ts';
 import { RESOURCES } from '../client/resources.ts';
 import type { KubeClient, KubeObject } from '../client/types.ts';
+import { isTerminating } from './obstacles.ts';
 
 /** Tells people of transitions, as `kubectl describe` and `kubectl events` show them. */
 export interface EventRecorder {
@@ -23,6 +24,14 @@ export interface EventOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** How much may be told. */
+interface Allowance {
+  /** So many at once. */
+  readonly burst: number;
+  /** Then one in that time, in milliseconds. */
+  readonly eachMs: number;
+}
+
 /** An event, before it is one of an object. */
 export interface Transition {
   readonly type: 'Normal' | 'Warning';
@@ -37,9 +46,10 @@ const LONGEST_NAME = 253;
 /** The same is not told again within this time, in milliseconds. */
 const SAME_MS = 600_000;
 const MOST_REMEMBERED = 1_000;
-/** So many at once, then one in that time, in milliseconds. */
-const BURST = 50;
-const EACH_MS = 1_000;
+/** Of all namespaces. */
+const ALL: Allowance = { burst: 50, eachMs: 1_000 };
+/** Of one namespace: whoever has much to tell must not silence the others. */
+const NAMESPACE: Allowance = { burst: 20, eachMs: 5_000 };
 /** What every object goes through. */
 const ORDINARY: ReadonlySet<string> = new Set(['Progressing', 'Pending', 'NotAccepted', 'UnresolvedRefs']);
 
@@ -66,23 +76,28 @@ function isProblem({ status, reason }: Pick<Condition, 'status' | 'reason'>): bo
   return status === 'False' && !ORDINARY.has(reason);
 }
 
-/** Makes a recorder that does not repeat itself, and stops when there is too much to tell. */
+interface Bucket {
+  tokens: number;
+  filled: number;
+}
+
+/** Makes a recorder that does not repeat itself, and stops when there is too much to tell, of one namespace or of all. */
 export function createEventRecorder({ client, instance, now, onError }: EventOptions): EventRecorder {
   const told = new Map<string, number>();
-  let tokens = BURST;
-  let filled = now();
+  const all: Bucket = { tokens: ALL.burst, filled: now() };
+  const byNamespace = new Map<string, Bucket>();
 
-  const isNews = (id: string): boolean => {
+  const isNews = (id: string, namespace: string): boolean => {
     const time = now();
     if ((told.get(id) ?? Number.NEGATIVE_INFINITY) + SAME_MS > time) return false;
-    tokens = Math.min(BURST, tokens + (time - filled) / EACH_MS);
-    filled = time;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    told.delete(id);
-    const [oldest] = told.keys();
-    if (told.size >= MOST_REMEMBERED && oldest !== undefined) told.delete(oldest);
-    told.set(id, time);
+    const own = byNamespace.get(namespace) ?? { tokens: NAMESPACE.burst, filled: time };
+    put(byNamespace, namespace, own);
+    fill(own, NAMESPACE, time);
+    fill(all, ALL, time);
+    if (own.tokens < 1 || all.tokens < 1) return false;
+    own.tokens -= 1;
+    all.tokens -= 1;
+    put(told, id, time);
     return true;
   };
 
@@ -90,12 +105,29 @@ export function createEventRecorder({ client, instance, now, onError }: EventOpt
     async transitions(object, conditions, signal) {
       for (const transition of transitionsOf(object.status?.conditions ?? [], conditions)) {
         const { type, reason, note } = transition;
-        if (!isNews(JSON.stringify([object.metadata.uid, type, reason, note]))) continue;
+        const id = JSON.stringify([object.metadata.uid, type, reason, note]);
+        if (!isNews(id, object.metadata.namespace ?? '')) continue;
         const event = eventOf(object, transition, { instance, now: now() });
-        await client.create(RESOURCES.Event, event, signal).catch(onError);
+        await client.create(RESOURCES.Event, event, signal).catch((error: unknown) => {
+          // Nobody reads it any more.
+          if (!isTerminating(error)) onError(error);
+        });
       }
     },
   };
+}
+
+function fill(bucket: Bucket, { burst, eachMs }: Allowance, time: number): void {
+  bucket.tokens = Math.min(burst, bucket.tokens + (time - bucket.filled) / eachMs);
+  bucket.filled = time;
+}
+
+/** Puts it in as the newest; the oldest is forgotten where there are too many. */
+function put<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  const [oldest] = map.keys();
+  if (map.size >= MOST_REMEMBERED && oldest !== undefined) map.delete(oldest);
+  map.set(key, value);
 }
 
 function eventOf(

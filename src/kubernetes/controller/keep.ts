@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { RESOURCES } from '../client/resources.ts';
 import type { KubeMeta, KubeObject } from '../client/types.ts';
-import { MANAGED_BY, OURS } from './names.ts';
+import { APPLIED, MANAGED_BY, OURS } from './names.ts';
 
 /** A copy of the whole object that kubectl leaves there. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -23,12 +23,17 @@ export function keepKeys(kind: 'ConfigMap' | 'Namespace' | 'Secret'): (object: K
   };
 }
 
-/** What is kept of a Secret: no value. Of those that are ours, digests, by which a change is noticed. */
+/**
+ * What is kept of a Secret: no value, nor what else people write onto it. Of those that have our label, digests, by which a change
+ * is noticed; anybody can give that label to any Secret.
+ */
 export function keepSecret(secret: KubeObject): KubeObject {
-  if (secret.metadata.labels?.[MANAGED_BY] !== OURS) return keepKeys('Secret')(secret);
+  const kept = keepKeys('Secret')(secret);
+  if (secret.metadata.labels?.[MANAGED_BY] !== OURS) return kept;
+  const applied = secret.metadata.annotations?.[APPLIED];
   return {
-    ...identity('Secret'),
-    metadata: keptMeta(secret.metadata),
+    ...kept,
+    metadata: { ...kept.metadata, ...(applied === undefined ? {} : { annotations: { [APPLIED]: applied } }) },
     type: secret.type,
     data: mapValues(members(secret.data), digest),
   };
@@ -60,4 +65,7 @@ function mapValues(
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, change(member)]));
 }
 
-const digest = (value: unknown): string => createHash('sha256').update(String(value)).digest('hex');
+/** Of this process only: a short value could be found from a plain digest, by trying. */
+const DIGEST_KEY = randomBytes(32);
+const digest = (value: unknown): string =>
+  createHmac('sha256', DIGEST_KEY).update(String(value)).digest('hex');

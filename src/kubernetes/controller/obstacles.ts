@@ -13,7 +13,7 @@ const PASSING: ReadonlySet<string> = new Set([
  * @returns `undefined` when it says nothing about it, and is only to be tried again
  */
 export function obstacleOfError(error: unknown): Finding | undefined {
-  if (!isKubeError(error) || PASSING.has(error.reason)) return undefined;
+  if (!isKubeError(error) || PASSING.has(error.reason) || isTerminating(error)) return undefined;
   const said = shortened(error.message);
   if (error.reason === 'Forbidden') {
     const hint = 'The controller tries again. Give its service account the role of deploy/rbac.';
@@ -23,6 +23,11 @@ export function obstacleOfError(error: unknown): Finding | undefined {
     return { status: 'False', reason: 'Rejected', message: `The API server does not take it: ${said}` };
   }
   return { status: 'False', reason: 'WriteFailed', message: `${said}\nThe controller tries again.` };
+}
+
+/** Whether nothing can be made any more, because the whole namespace goes away; the API server says so in words only. */
+export function isTerminating(error: unknown): boolean {
+  return isKubeError(error, 'Forbidden') && error.message.includes('because it is being terminated');
 }
 
 /** Whether the same write would fail again: 400 and 422 are about its content. */

@@ -5,13 +5,14 @@ import { compileAgent } from '../compile/compile-agent.ts';
 import { parseObject } from '../compile/parse.ts';
 import type { CompiledAgent, LookUp, ObjectKey } from '../compile/types.ts';
 import { agentStatus } from './agent-status.ts';
-import { childrenOf } from './children.ts';
+import { type Child, childrenOf } from './children.ts';
 import type { Finding } from './conditions.ts';
 import { type ChildContext, ensureChild, removeChild } from './ensure-child.ts';
 import { keyText } from './keys.ts';
 import { CONFIG_HASH } from './names.ts';
-import { isRefused, obstacleOfError } from './obstacles.ts';
+import { isRefused, isTerminating, obstacleOfError } from './obstacles.ts';
 import type { Outcome } from './outcome.ts';
+import { deploymentSpecOf } from './pod.ts';
 import type { Reconcile, ReconcileContext } from './reconciler.ts';
 import { writeStatus } from './status-writer.ts';
 import type { World } from './world.ts';
@@ -22,9 +23,11 @@ const RESYNC_MS = 600_000;
 const AFTER_WRITE_MS = 30_000;
 /** What is in the way is not always watched. */
 const OBSTACLE_MS = 30_000;
+/** What the API server refused it refuses again, unless something changes that is not watched: its rules, or a quota. */
+const REFUSED_MS = 600_000;
 
 /** How the children of an agent are. */
-interface Made {
+export interface Made {
   readonly obstacle?: Finding | undefined;
   readonly error?: unknown;
   readonly wrote: boolean;
@@ -46,9 +49,12 @@ export function agentReconciler(context: ReconcileContext): Reconcile {
     await texts.prepare(agent, signal);
     const { compiled, problems = [], dependencies } = compileAgent(agent, lookUp);
     index.set(keyText(key), dependencies);
-    const made = compiled ? await makeChildren(agent, compiled, { ...context, signal }) : { wrote: false };
+    const made: Made = compiled
+      ? await makeChildren(agent, compiled, { ...context, signal })
+      : { wrote: false };
     const deployment = ownDeployment(agent, world.child('Deployment', namespace, name));
     const { obstacle } = made;
+    if (isTerminating(made.error)) return { kind: 'waits' };
     const configHash = hashOf(deployment);
     const unready = dependencies.filter((one) => isUnready(one, world));
     const status = agentStatus({
@@ -79,6 +85,7 @@ async function makeChildren(
   try {
     for (const want of objects) {
       const ensured = await ensureChild(want, agent, context);
+      if (ensured.obstacle && isOthersAccount(want, object, ensured.obstacle)) continue;
       if (ensured.obstacle) return { obstacle: ensured.obstacle, wrote };
       wrote ||= ensured.wrote;
     }
@@ -87,9 +94,15 @@ async function makeChildren(
     return { wrote };
   } catch (error) {
     const obstacle = obstacleOfError(error);
-    if (obstacle === undefined) throw error;
+    if (obstacle === undefined && !isTerminating(error)) throw error;
     return { obstacle, error, wrote };
   }
+}
+
+/** Whether it is a ServiceAccount of somebody else that the agent names: it has the agent's name, and is used as it is. */
+function isOthersAccount({ kind }: Child, agent: Agent, { reason }: Finding): boolean {
+  const isNamed = deploymentSpecOf(agent).serviceAccountName !== undefined;
+  return kind === 'ServiceAccount' && isNamed && reason === 'NameTaken';
 }
 
 function ownDeployment(agent: Agent, deployment: KubeObject | undefined): KubeObject | undefined {
@@ -102,9 +115,11 @@ function hashOf(deployment: KubeObject | undefined): string | undefined {
   return template?.metadata?.annotations?.[CONFIG_HASH];
 }
 
-function outcomeOf({ obstacle, error, wrote }: Made, hasProblems: boolean): Outcome {
+/** What follows from how the children are. */
+export function outcomeOf({ obstacle, error, wrote }: Made, hasProblems: boolean): Outcome {
   if (error !== undefined && !(isKubeError(error) && isRefused(error.code))) return { kind: 'failed', error };
   if (hasProblems) return { kind: 'waits' };
+  if (error !== undefined) return { kind: 'again', afterMs: jittered(REFUSED_MS) };
   if (obstacle !== undefined) return { kind: 'again', afterMs: jittered(OBSTACLE_MS) };
   return { kind: 'again', afterMs: jittered(wrote ? AFTER_WRITE_MS : RESYNC_MS) };
 }

@@ -1,13 +1,13 @@
 import type { DiscoveredTool, RemoteMCPServer } from '../api/remote-mcp-server.ts';
 import { recording } from '../compile/dependencies.ts';
 import { parseObject } from '../compile/parse.ts';
+import type { ObjectKey } from '../compile/types.ts';
 import { type Finding, shortened } from './conditions.ts';
 import { missingData, serverReferences } from './data-references.ts';
 import { keyText } from './keys.ts';
-import type { Outcome } from './outcome.ts';
-import { createRechecks } from './rechecks.ts';
-import type { Reconcile, ReconcileContext } from './reconciler.ts';
-import { tokenServiceOf } from './server-readiness.ts';
+import { createLooks, type Known } from './looks.ts';
+import type { ListTools, Reconcile, ReconcileContext } from './reconciler.ts';
+import { isPending, tokenServiceOf } from './server-readiness.ts';
 import { writeStatus } from './status-writer.ts';
 import { serverStatus } from './statuses.ts';
 
@@ -15,6 +15,9 @@ import { serverStatus } from './statuses.ts';
 const MOST_TOOLS = 1_000;
 const LONGEST_NAME = 256;
 const LONGEST_DESCRIPTION = 1_024;
+
+/** How long a new server waits for its TokenService, in milliseconds. */
+const PATIENCE_MS = 10_000;
 
 const READY: Finding = { status: 'True', reason: 'Ready', message: 'Agents can use it.' };
 
@@ -31,12 +34,15 @@ interface Listing {
 export function remoteMcpServerReconciler(context: ReconcileContext): Reconcile {
   const { world, index, texts, now } = context;
   const list = createListing(context);
+  /** Those whose TokenService was given time to be looked at first. */
+  const patient = new Set<string>();
   return async (key, signal) => {
     const id = keyText(key);
     const object = world.object('RemoteMCPServer', key.namespace, key.name);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
       index.forget(id);
-      list.forget(id);
+      list.forget(key);
+      patient.delete(id);
       return { kind: 'done' };
     }
     const { lookUp, dependencies } = recording({ ...world, text: texts.text });
@@ -47,55 +53,65 @@ export function remoteMcpServerReconciler(context: ReconcileContext): Reconcile 
       ? [...missingData(key, serverReferences(server.spec), lookUp), ...(service?.problems ?? [])]
       : parsed.problems;
     index.set(id, dependencies());
+    // Else each server that is there from the start would be told of twice.
+    if (object.status === undefined && isPending(service?.notReady) && !patient.has(id)) {
+      patient.add(id);
+      return { kind: 'again', afterMs: PATIENCE_MS };
+    }
     const publishes = server?.spec.publishTools && problems.length === 0;
-    const found = publishes ? await list.look(id, server, signal) : undefined;
-    const ready = service?.notReady ?? found?.ready ?? READY;
+    if (!publishes) list.forget(key);
+    const found = publishes ? list.find(key, server, signal) : undefined;
+    // Until the first look has ended there is nothing to tell; its end brings it back.
+    if (found && found.value === undefined) return { kind: 'done' };
+    const ready = service?.notReady ?? found?.value?.ready ?? READY;
     // What was found before is better than nothing while the server does not answer.
-    const tools = server?.spec.publishTools ? (found?.tools ?? object.status?.discoveredTools) : undefined;
+    const tools =
+      server?.spec.publishTools && context.listTools
+        ? (found?.value?.tools ?? object.status?.discoveredTools)
+        : undefined;
     const status = serverStatus({ object, problems, ready, now: now() }, tools);
     await writeStatus<'RemoteMCPServer'>(object, status, { ...context, signal });
-    return outcomeOf(found?.nextMs, problems.length > 0);
+    if (problems.length > 0) return { kind: 'waits' };
+    return found?.nextMs === undefined ? { kind: 'done' } : { kind: 'again', afterMs: found.nextMs };
   };
 }
 
-function outcomeOf(nextMs: number | undefined, hasProblems: boolean): Outcome {
-  if (hasProblems) return { kind: 'waits' };
-  return nextMs === undefined ? { kind: 'done' } : { kind: 'again', afterMs: nextMs };
-}
-
 interface Lister {
-  readonly look: (
-    id: string,
-    server: RemoteMCPServer,
-    signal: AbortSignal,
-  ) => Promise<Listing & { readonly nextMs: number }>;
-  readonly forget: (id: string) => void;
+  readonly find: (key: ObjectKey, server: RemoteMCPServer, signal: AbortSignal) => Known<Listing>;
+  readonly forget: (key: ObjectKey) => void;
 }
 
-function createListing({ listTools, now }: ReconcileContext): Lister {
-  const listings = createRechecks<Listing>({ now });
+function createListing({ listTools, now, pool, enqueue, onError }: ReconcileContext): Lister {
+  const listings = createLooks<Listing>({ pool, now, onEnd: enqueue, onError });
   return {
-    async look(id, server, signal) {
+    find(key, server, signal) {
+      if (listTools === undefined) return { value: NO_LISTER, nextMs: undefined };
       const { uid, generation } = server.metadata;
-      const { value, nextMs } = await listings.look(id, `${uid}@${generation}`, async () => {
-        const listing = await listOnce(server, listTools, signal);
-        return { value: listing, ok: listing.ready.status === 'True' };
+      return listings.find(key, {
+        version: `${uid}@${generation}`,
+        async look(until) {
+          const listing = await listOnce(server, listTools, until);
+          return { value: listing, ok: listing.ready.status === 'True' };
+        },
+        signal,
       });
-      return { ...value, nextMs };
     },
     forget: listings.forget,
   };
 }
 
+const NO_LISTER: Listing = {
+  ready: {
+    ...READY,
+    message: `${READY.message} This controller lists no tools: start it with --publish-tools, or set publishTools to false.`,
+  },
+};
+
 async function listOnce(
   server: RemoteMCPServer,
-  listTools: ReconcileContext['listTools'],
+  listTools: ListTools,
   signal: AbortSignal,
 ): Promise<Listing> {
-  if (listTools === undefined) {
-    const message = 'This controller does not list tools: set publishTools to false.';
-    return { ready: { status: 'False', reason: 'DiscoveryFailed', message } };
-  }
   try {
     const tools = (await listTools(server, signal)).filter(({ name }) => fits(name));
     const ready = { ...READY, message: `Agents can use it. It has ${tools.length} tools.` };
@@ -117,5 +133,10 @@ function byName(one: DiscoveredTool, other: DiscoveredTool): number {
 function published({ name, description }: DiscoveredTool): DiscoveredTool {
   return description === undefined
     ? { name }
-    : { name, description: description.slice(0, LONGEST_DESCRIPTION) };
+    : { name, description: copied(description.slice(0, LONGEST_DESCRIPTION)) };
+}
+
+/** A part of a text keeps the whole of it in memory. */
+function copied(text: string): string {
+  return Buffer.from(text).toString();
 }

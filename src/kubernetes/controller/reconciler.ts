@@ -4,6 +4,7 @@ import type { KubeClient } from '../client/types.ts';
 import type { ObjectKey } from '../compile/types.ts';
 import type { DependencyIndex } from './dependency-index.ts';
 import type { EventRecorder } from './events.ts';
+import type { LookPool } from './look-pool.ts';
 import type { Outcome } from './outcome.ts';
 import type { Texts } from './texts.ts';
 import type { World } from './world.ts';
@@ -26,6 +27,12 @@ export interface ReconcileContext {
   readonly agentImage: string;
   readonly listTools: ListTools | undefined;
   readonly fetch: FetchLike;
+  /** Where looks at things outside the cluster are made. */
+  readonly pool: LookPool;
+  /** Asks for a reconcile of a key as text, while this instance leads. */
+  readonly enqueue: (key: string) => void;
+  /** Told of a failure, and where it was. */
+  readonly onError: (error: unknown, place: string) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -1,5 +1,6 @@
 import type { RemoteMCPServer } from '../api/remote-mcp-server.ts';
 import type { TokenService } from '../api/token-service.ts';
+import { allowedBy, refusal } from '../compile/permission.ts';
 import { hasTarget, resolveTarget } from '../compile/target.ts';
 import type { LookUp, ObjectKey, Problem } from '../compile/types.ts';
 import type { Finding } from './conditions.ts';
@@ -12,25 +13,28 @@ export interface TokenServiceFacts {
 }
 
 const DEFAULT = 'default';
+const PENDING = 'Pending';
 
 /**
  * Looks at the TokenService that a server names, else at the one that Agents beside it use unless they say otherwise. A
  * server that needs no token needs none.
  */
-export function tokenServiceOf(
-  key: ObjectKey,
-  { spec }: RemoteMCPServer,
-  lookUp: Pick<LookUp, 'object'>,
-): TokenServiceFacts {
+export function tokenServiceOf(key: ObjectKey, { spec }: RemoteMCPServer, lookUp: LookUp): TokenServiceFacts {
   const { exchange } = resolveTarget([{ from: 'server', fields: spec }]);
   const ref = exchange.tokenServiceRef;
   if (ref === undefined && !hasTarget(exchange)) return { problems: [] };
   const { name, namespace = key.namespace } = ref ?? { name: DEFAULT };
   const service = lookUp.object('TokenService', namespace, name);
+  const field = 'spec.tokenExchange.tokenServiceRef';
+  // Before anything of it is told: whoever may not use it must not learn of it.
+  const refused = refusal(allowedBy(service), { to: namespace, from: key.namespace }, lookUp);
+  if (refused !== undefined) {
+    const message = `TokenService ${namespace}/${name} cannot be used: ${refused}`;
+    return { problems: [{ object: key, field, reason: 'NotPermitted', message }] };
+  }
   if (service !== undefined) return { problems: [], notReady: notReadyOf(service, `${namespace}/${name}`) };
   if (ref === undefined) return { problems: [] };
   const message = `there is no TokenService ${namespace}/${name}: make it, or correct the name`;
-  const field = 'spec.tokenExchange.tokenServiceRef';
   return { problems: [{ object: key, field, reason: 'NotFound', message }] };
 }
 
@@ -38,9 +42,14 @@ function notReadyOf({ metadata, status }: TokenService, place: string): Finding 
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready === undefined || (ready.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
     const message = `TokenService ${place} has not been looked at yet.`;
-    return { status: 'Unknown', reason: 'Pending', message };
+    return { status: 'Unknown', reason: PENDING, message };
   }
   if (ready.status !== 'False') return undefined;
   const message = `TokenService ${place} is not ready: ${ready.message}`;
   return { status: 'False', reason: 'TokenServiceNotReady', message };
+}
+
+/** Whether the TokenService is only still to be looked at. */
+export function isPending(finding: Finding | undefined): boolean {
+  return finding?.reason === PENDING;
 }

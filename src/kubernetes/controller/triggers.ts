@@ -10,15 +10,15 @@ import type { Change } from './world.ts';
 
 /**
  * The keys that a change makes worth a reconcile: the object itself, the Agent whose child it is, and whoever depends on
- * it, if what they see of it has changed.
+ * it, if what they see of it has changed. Of its own writes the controller need not be told.
  */
 export function triggeredBy(change: Change, index: Pick<DependencyIndex, 'dependentsOf'>): readonly string[] {
-  const { kind, namespace, name, before, after } = change;
+  const { kind, namespace, name, before, after, isEcho } = change;
   const own = Object.hasOwn(KINDS, kind) ? [keyText({ kind, namespace, name } as ObjectKey)] : [];
   const owners = [before, after].flatMap((object) => ownersOf(object, namespace));
   const seen = seenByOthers(before) === seenByOthers(after);
   const dependents = seen ? [] : index.dependentsOf({ kind, namespace, name } as ObjectKey);
-  return [...new Set([...own, ...owners, ...dependents])];
+  return [...new Set([...(isEcho ? [] : [...own, ...owners]), ...dependents])];
 }
 
 /** The Agents that an object says it is of: by its label, and by its owner if it has lost that. */

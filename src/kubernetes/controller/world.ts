@@ -1,4 +1,4 @@
-import { KINDS, type Kind, type ObjectOf } from '../api/kinds.ts';
+import type { Kind, ObjectOf } from '../api/kinds.ts';
 import { createReflector, type Reflector } from '../client/reflector.ts';
 import { RESOURCES } from '../client/resources.ts';
 import type { KubeClient, KubeObject } from '../client/types.ts';
@@ -6,7 +6,7 @@ import type { DataObject, ObjectKey } from '../compile/types.ts';
 import type { ChildKind } from './children.ts';
 import { keepKeys, keepSecret, keepWhole } from './keep.ts';
 import { CHILDREN } from './names.ts';
-import { createWritten } from './written.ts';
+import { createWritten, type Written } from './written.ts';
 
 /** A kind that is watched. */
 export type WatchedKind = ObjectKey['kind'] | ChildKind;
@@ -19,6 +19,8 @@ export interface Change {
   readonly name: string;
   readonly before: KubeObject | undefined;
   readonly after: KubeObject | undefined;
+  /** Whether it is as the controller has written it: whoever wrote it knows. */
+  readonly isEcho: boolean;
 }
 
 /** The cluster as far as the controller looks at it. Values of Secrets are not in it. */
@@ -73,6 +75,9 @@ const WATCHES: Readonly<Record<WatchedKind, { readonly keep: Keep; readonly labe
   Deployment: { keep: keepWhole('Deployment'), labelSelector: CHILDREN },
 };
 
+/** What others look at first. */
+const OWN_KINDS: readonly Kind[] = ['TokenService', 'ModelConfig', 'RemoteMCPServer', 'Agent'];
+
 /** Makes the world, which is empty until `run`. */
 export function createWorld(options: WorldOptions): World {
   const { namespaces, now } = options;
@@ -83,8 +88,7 @@ export function createWorld(options: WorldOptions): World {
     // Where only some namespaces are ours, the right to list all of them is likely not.
     if (kind === 'Namespace' && namespaces !== undefined) continue;
     for (const namespace of namespaces ?? [undefined]) {
-      const forget = (id: string): void => written.forget(id);
-      reflectors.set(`${kind}/${namespace ?? ''}`, reflect(kind, namespace, { ...options, forget }));
+      reflectors.set(`${kind}/${namespace ?? ''}`, reflect(kind, namespace, { ...options, written }));
     }
   }
 
@@ -98,11 +102,9 @@ export function createWorld(options: WorldOptions): World {
     object: <K extends Kind>(kind: K, namespace: string, name: string) =>
       shown(kind, namespace, name) as ObjectOf[K] | undefined,
     data: (kind, namespace, name) => dataOf(shown(kind, namespace, name)),
+    // Where namespaces are not watched: not known. What is left out would look as if the namespace had no such label.
     namespaceLabels: (name) =>
-      namespaces === undefined
-        ? shown('Namespace', '', name)?.metadata.labels
-        : // Every namespace has it.
-          { 'kubernetes.io/metadata.name': name },
+      namespaces === undefined ? labelsOf(shown('Namespace', '', name)) : undefined,
     child: shown,
     wrote(kind, object) {
       const kept = WATCHES[kind].keep(object);
@@ -112,7 +114,7 @@ export function createWorld(options: WorldOptions): World {
     },
     deleted: ({ kind, namespace, name }) => written.forget(`${kind}/${namespace}/${name}`),
     keys: () =>
-      (Object.keys(KINDS) as readonly Kind[]).flatMap((kind) =>
+      OWN_KINDS.flatMap((kind) =>
         (namespaces ?? ['']).flatMap((place) =>
           (reflectors.get(`${kind}/${place}`)?.list() ?? []).map(
             ({ metadata: { namespace = '', name } }) => ({
@@ -132,9 +134,9 @@ export function createWorld(options: WorldOptions): World {
 function reflect(
   kind: WatchedKind,
   namespace: string | undefined,
-  options: WorldOptions & { readonly forget: (id: string) => void },
+  options: WorldOptions & { readonly written: Written },
 ): Reflector<KubeObject> {
-  const { client, onChange, onError, forget } = options;
+  const { client, onChange, onError, written } = options;
   const { keep, labelSelector } = WATCHES[kind];
   return createReflector<KubeObject>({
     client,
@@ -142,11 +144,18 @@ function reflect(
     selection: { namespace, labelSelector },
     keep,
     onChange(place, before, after) {
-      if (after === undefined) forget(`${kind}/${place.namespace}/${place.name}`);
-      onChange({ kind, ...place, before, after });
+      const id = `${kind}/${place.namespace}/${place.name}`;
+      if (after === undefined) written.forget(id, before?.metadata.uid);
+      const isEcho = after !== undefined && written.isKnown(id, after);
+      onChange({ kind, ...place, before, after, isEcho });
     },
     onError: (error) => onError(error, kind),
   });
+}
+
+/** `undefined`: there is no such namespace; one without labels has none. */
+function labelsOf(namespace: KubeObject | undefined): Readonly<Record<string, string>> | undefined {
+  return namespace && (namespace.metadata.labels ?? {});
 }
 
 function dataOf(object: KubeObject | undefined): DataObject | undefined {

@@ -11,20 +11,26 @@ export interface Written {
   readonly add: (id: string, object: KubeObject) => void;
   /** The newer of what a watch has shown and what was written. */
   readonly newest: (id: string, shown: KubeObject | undefined) => KubeObject | undefined;
-  /** The object is gone, or deleted by us. */
-  readonly forget: (id: string) => void;
+  /** Whether this is what was written: a watch tells of one's own writes, too. */
+  readonly isKnown: (id: string, shown: KubeObject) => boolean;
+  /**
+   * The object is gone, or deleted by us.
+   *
+   * @param uid - of what a watch has told to be gone: the answer to a write of it may come later, and is not believed
+   */
+  readonly forget: (id: string, uid?: string) => void;
 }
 
 /** @param now - milliseconds of a clock */
 export function createWritten(now: () => number): Written {
   const objects = new Map<string, { readonly object: KubeObject; readonly until: number }>();
+  const gone = new Map<string, { readonly until: number }>();
   return {
     add(id, object) {
       const time = now();
-      for (const [old, { until }] of objects) {
-        if (until > time) break;
-        objects.delete(old);
-      }
+      dropOld(objects, time);
+      dropOld(gone, time);
+      if (gone.has(object.metadata.uid ?? '')) return;
       // At the end, so that the oldest stay at the beginning.
       objects.delete(id);
       objects.set(id, { object, until: time + LONGEST_MS });
@@ -36,8 +42,23 @@ export function createWritten(now: () => number): Written {
       objects.delete(id);
       return shown;
     },
-    forget: (id) => void objects.delete(id),
+    isKnown(id, { metadata: { uid, resourceVersion } }) {
+      const { metadata } = objects.get(id)?.object ?? {};
+      return metadata?.uid === uid && metadata?.resourceVersion === resourceVersion && uid !== undefined;
+    },
+    forget(id, uid) {
+      objects.delete(id);
+      if (uid !== undefined) gone.set(uid, { until: now() + LONGEST_MS });
+    },
   };
+}
+
+/** The oldest are at the beginning. */
+function dropOld(entries: Map<string, { readonly until: number }>, time: number): void {
+  for (const [key, { until }] of entries) {
+    if (until > time) break;
+    entries.delete(key);
+  }
 }
 
 /** Versions of one object grow (KEP-5504); of another object of that name, the later one is shown. */

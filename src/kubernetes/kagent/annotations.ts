@@ -18,6 +18,8 @@ export const AUTHENTICATION: string = `${GROUP}/authentication`;
 /** On an agent: by name of one of its tools, what tokens for that tool are for, as JSON. */
 export const TOOL_TARGETS: string = `${GROUP}/tool-targets`;
 
+/** The controller's, on the Services that it makes: they say nothing of a server. */
+const CONTROLLERS = [`${GROUP}/applied`, `${GROUP}/config-hash`];
 const ONE = exactlyOneOf('stsAudience', 'tokenExchange');
 const audience = TARGET_FIELDS.stsAudience.unwrap();
 const tokenExchange = TARGET_FIELDS.tokenExchange.unwrap();
@@ -31,7 +33,8 @@ export function hasOwnAnnotation(object: JsonObject): boolean {
 }
 
 function ownAnnotations(object: JsonObject): readonly string[] {
-  return Object.keys(annotationsOf(object)).filter((name) => name.startsWith(`${GROUP}/`));
+  const own = Object.keys(annotationsOf(object)).filter((name) => name.startsWith(`${GROUP}/`));
+  return own.filter((name) => !CONTROLLERS.includes(name));
 }
 
 /** Complains of annotations that look like ours and mean nothing: a slip would cost a server its token. */

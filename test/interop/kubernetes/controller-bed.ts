@@ -131,8 +131,9 @@ async function run(kubeconfig: string, options: Partial<ControllerOptions> = {})
       let seen = -1;
       let since = Date.now();
       while (Date.now() - since < QUIET_MS) {
-        const { waiting, active } = controller.stats().queue;
-        const busy = waiting + active > 0 || reconciled.length !== seen;
+        const { queue, looks } = controller.stats();
+        const waits = queue.waiting + queue.active + looks.waiting + looks.active;
+        const busy = waits > 0 || reconciled.length !== seen;
         if (busy) since = Date.now();
         seen = reconciled.length;
         await new Promise((resolve) => setTimeout(resolve, 25));
@@ -226,7 +227,8 @@ export const secret = (
 // biome-ignore lint/suspicious/noExplicitAny: each file has its own shape, and tests look at single fields.
 export function fileOf(object: KubeObject | undefined, key: string): any {
   const data = (object?.data ?? {}) as Record<string, string>;
-  return JSON.parse(Buffer.from(data[key] ?? 'null', 'base64').toString());
+  const text = data[key];
+  return text === undefined ? undefined : JSON.parse(Buffer.from(text, 'base64').toString());
 }
 
 /** By type, `STATUS REASON` of the conditions. */

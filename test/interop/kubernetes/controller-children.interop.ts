@@ -152,6 +152,16 @@ describe.skipIf(!available)('the children of an agent', () => {
     await expect.poll(owners, POLL).toEqual([undefined, undefined, undefined, undefined]);
   });
 
+  test('an agent goes with its namespace, and nothing is made there any more', async () => {
+    await bed.team('leaving', agent('leaving', 'one'), agent('leaving', 'two'));
+    await controller.idle();
+    const seen = controller.failures.length;
+    await bed.delete('Namespace', '/leaving');
+    await expect.poll(() => bed.get('Namespace', '/leaving'), POLL).toBeUndefined();
+    await controller.idle();
+    expect(controller.failures.slice(seen)).toEqual([]);
+  });
+
   test("the service account goes when the agent names another, and comes back when it doesn't", async () => {
     await bed.team('account', agent('account', 'helper'));
     await controller.idle();

@@ -178,7 +178,7 @@ describe.skipIf(!available)('the controller', () => {
       issuer,
       client_id: 'agents',
       client_authentication: { client_secret: `file:${root}/data/secret/sts/client-secret` },
-      actor: { source: 'file', path: expect.stringMatching(`^${root}/tokens/[0-9a-f]{8}$`) },
+      actor: { source: 'file', path: expect.stringMatching(`^${root}/tokens/[0-9a-f]{32}$`) },
     });
     expect(fileOf(await bed.get('Secret', 's10/helper'), 'agent-card.json')).toMatchObject({
       name: 'helper',

@@ -140,14 +140,14 @@ describe.skipIf(missing)('the CRDs on a real API server', () => {
     });
 
     test.each([
-      ['Agent', 'NAME TYPE ACCEPTED RESOLVEDREFS READY AGE', 'one Declarative True True False'],
-      ['ModelConfig', 'NAME PROVIDER MODEL READY AGE', 'one GeminiVertexAI gemini-2.5-flash False'],
+      ['Agent', 'NAME TYPE ACCEPTED RESOLVEDREFS READY REASON AGE', 'one Declarative True True False'],
+      ['ModelConfig', 'NAME PROVIDER MODEL READY REASON AGE', 'one GeminiVertexAI gemini-2.5-flash False'],
       [
         'RemoteMCPServer',
-        'NAME URL AUDIENCE ACCEPTED READY AGE',
+        'NAME URL AUDIENCE ACCEPTED READY REASON AGE',
         'one https://calendar.example.com/mcp True False',
       ],
-      ['TokenService', 'NAME ISSUER ACCEPTED READY AGE', 'one https://sts.example.com True False'],
+      ['TokenService', 'NAME ISSUER ACCEPTED READY REASON AGE', 'one https://sts.example.com True False'],
     ] as const)('kubectl get shows what matters of %s', async (kind, header, row) => {
       const { plural, singular, shortNames } = KINDS[kind];
       for (const name of [plural, singular, ...shortNames]) {

@@ -113,22 +113,11 @@ describe.skipIf(!available)('an Agent of deploy/samples, from objects to calls',
   async function startController(folder: string): Promise<void> {
     const account = { namespace: 'onbehalf-system', serviceAccount: 'onbehalf-controller' };
     const { path } = await plane.kubeconfigFor(account);
-    const command = [
-      process.execPath,
-      CLI,
-      'controller',
-      '--kubeconfig',
-      path,
-      '--agent-image',
-      'onbehalf/agent:test',
-    ];
-    await start(
-      [...command, '--health-port', '0', '--metrics-port', '0', '--json'] as [string, ...string[]],
-      {
-        ready: /"event":"leading"/,
-        pidFile: join(folder, 'controller.pid'),
-      },
-    );
+    const command = [CLI, 'controller', '--kubeconfig', path, '--agent-image', 'onbehalf/agent:test'];
+    await start([process.execPath, ...command, '--health-port', '0', '--metrics-port', '0', '--json'], {
+      ready: /"event":"leading"/,
+      pidFile: join(folder, 'controller.pid'),
+    });
   }
 
   /** The sample as it is, but for the addresses, which are of this machine. */

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import { namespaceOf } from './controller-bed.ts';
 import { creations, withoutLease } from './support/audit.ts';
 import type { ControllerProcess } from './support/controller-process.ts';
-import { behind } from './support/converged.ts';
+import { converges } from './support/converged.ts';
 import { type FaultBed, startFaultBed } from './support/fault-bed.ts';
 import { ground, helper, named } from './support/objects.ts';
 
@@ -21,9 +21,9 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
   afterEach(() => bed?.endControllers(), 30_000);
   afterAll(() => bed?.stop(), 30_000);
 
-  async function team(name: string): Promise<void> {
-    await bed.put(namespaceOf(name));
-    await bed.put(...ground(name));
+  async function prepare(namespace: string): Promise<void> {
+    await bed.put(namespaceOf(namespace));
+    await bed.put(...ground(namespace));
   }
 
   /** Two, of which the first leads. */
@@ -43,7 +43,7 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
       'that is killed in the middle of many Agents is followed by the other: nothing is lost or doubled',
       async () => {
         const names = named(120);
-        await team('many');
+        await prepare('many');
         const [leader, other] = await startTwo();
         const before = await transitions();
         const asked = bed.put(...names.map((name) => helper('many', name)));
@@ -62,7 +62,7 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
         await bed.delete('Agent', 'many/agent-2');
 
         await expect.poll(other.leads, TAKE_OVER).toBe(true);
-        await expect.poll(() => behind(bed, 'many'), SOON).toEqual([]);
+        await converges(bed, 'many', 30_000);
         await bed.quiet('many');
         expect(await bed.list('Agent', 'many')).toHaveLength(names.length);
         const made = creations(await bed.writes('many'));
@@ -99,22 +99,22 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
     it(
       'that was stopped for longer than its Lease writes nothing when it goes on: another leads',
       async () => {
-        await team('paused');
+        await prepare('paused');
         const [leader, other] = await startTwo();
         await bed.put(...named(10).map((name) => helper('paused', name)));
-        await expect.poll(() => behind(bed, 'paused'), SOON).toEqual([]);
+        await converges(bed, 'paused');
         leader.pause();
         try {
           await expect.poll(other.leads, TAKE_OVER).toBe(true);
           // All of it waits in the sockets of the one that was stopped.
           await bed.put(...named(10).map((name) => helper('paused', name, 'Help otherwise.')));
-          await expect.poll(() => behind(bed, 'paused'), SOON).toEqual([]);
+          await converges(bed, 'paused');
           await bed.put(...named(10).map((name) => helper('paused', name, 'Help again.')));
         } finally {
           leader.resume();
         }
         await expect.poll(leader.leads, SOON).toBe(false);
-        await expect.poll(() => behind(bed, 'paused'), SOON).toEqual([]);
+        await converges(bed, 'paused');
         await bed.quiet('paused');
         expect(withoutLease(await bed.writes())).toEqual([]);
       },
@@ -124,10 +124,10 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
     it(
       'steps down before its Lease can be taken when the API server answers nothing for 20 seconds',
       async () => {
-        await team('silent');
+        await prepare('silent');
         const [leader, other] = await startTwo();
         await bed.put(...named(5).map((name) => helper('silent', name)));
-        await expect.poll(() => behind(bed, 'silent'), SOON).toEqual([]);
+        await converges(bed, 'silent');
         const before = await transitions();
         bed.plane.pauseApiServer();
         const began = Date.now();
@@ -146,7 +146,7 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
           (await Promise.all([leader.leads(), other.leads()])).filter(Boolean).length;
         await expect.poll(leaders, TAKE_OVER).toBe(1);
         await bed.put(...named(5).map((name) => helper('silent', name, 'Help otherwise.')));
-        await expect.poll(() => behind(bed, 'silent'), SOON).toEqual([]);
+        await converges(bed, 'silent');
         expect(await leaders()).toBe(1);
         expect(await transitions()).toBeLessThanOrEqual(before + 1);
         expect(withoutLease(await bed.writes())).toEqual([]);
@@ -186,11 +186,11 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
       async (how) => {
         const namespace = `restart-${how}`;
         const names = named(20);
-        await team(namespace);
+        await prepare(namespace);
         await startTwo();
         await bed.put(...names.map((name) => helper(namespace, name)));
         await changeWhile(namespace, names, bed.plane.restartApiServer(how));
-        await expect.poll(() => behind(bed, namespace), { timeout: 60_000, interval: 200 }).toEqual([]);
+        await converges(bed, namespace, 60_000);
         await bed.quiet(namespace);
         expect(withoutLease(await bed.writes())).toEqual([]);
       },
@@ -201,10 +201,10 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
       'that has forgotten what a watch has missed (410) is listed anew: also what was deleted meanwhile is known',
       async () => {
         const names = named(12);
-        await team('expired');
+        await prepare('expired');
         const controller = await bed.start('--no-leader-elect');
         await bed.put(...names.map((name) => helper('expired', name)));
-        await expect.poll(() => behind(bed, 'expired'), SOON).toEqual([]);
+        await converges(bed, 'expired');
         const objects = (await controller.metrics()).objects ?? 0;
         controller.pause();
         try {
@@ -228,7 +228,7 @@ describe.skipIf(!available)('controllers whose leader or API server fails', () =
         } finally {
           controller.resume();
         }
-        await expect.poll(() => behind(bed, 'expired'), SOON).toEqual([]);
+        await converges(bed, 'expired');
         const found = await bed.the('Agent', 'expired/agent-2');
         expect(found.status).toMatchObject({ targets: [{ audiences: ['mail-eu'] }] });
         await bed.quiet('expired');
@@ -255,13 +255,13 @@ describe.skipIf(!available)('a controller at an API server that lets few through
   afterAll(() => bed?.stop(), 30_000);
 
   it(
-    'gets there all the same, and tells of it',
+    'gets there all the same, and makes each object once',
     async () => {
       const names = named(30);
       await bed.put(namespaceOf('throttled'));
       await bed.put(...ground('throttled'), ...names.map((name) => helper('throttled', name)));
       const controller = await bed.start('--no-leader-elect', '--concurrency', '32');
-      await expect.poll(() => behind(bed, 'throttled'), { timeout: 90_000, interval: 200 }).toEqual([]);
+      await converges(bed, 'throttled', 90_000);
       await bed.quiet('throttled');
       const { body: metrics } = await bed.plane.api('GET', '/metrics');
       const refused = /^apiserver_request_total{[^}]*code="429"[^}]*} (\d+)$/gm;

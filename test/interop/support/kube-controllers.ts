@@ -39,14 +39,35 @@ export function startControllers(
   });
 }
 
-const ESTABLISHED = ['wait', '--for=condition=Established', '--timeout=30s', '-f', '-'] as const;
+const ESTABLISHED_MS = 30_000;
 
 /** Installs CustomResourceDefinitions and waits until their kinds are served. @throws Error with the words of kubectl */
 export async function installCrds(kubectl: Kubectl, manifests: readonly string[]): Promise<void> {
   for (const input of manifests) {
-    for (const args of [['apply', '--server-side', '-f', '-'], ESTABLISHED]) {
-      const { code, stderr } = await kubectl(args, { input });
-      if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${code}: ${stderr}`);
+    await run(kubectl, ['apply', '--server-side', '-f', '-'], input);
+    const until = Date.now() + ESTABLISHED_MS;
+    // Not `kubectl wait`, which fails where there is no status yet.
+    while (!isEstablished(await run(kubectl, ['get', '-o', 'json', '-f', '-'], input))) {
+      if (Date.now() > until) throw new Error(`a CRD was not Established within ${ESTABLISHED_MS} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+async function run(kubectl: Kubectl, args: readonly string[], input: string): Promise<string> {
+  const { code, stdout, stderr } = await kubectl(args, { input });
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${code}: ${stderr}`);
+  return stdout;
+}
+
+interface Conditioned {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** @param text - of one object, or of a list of them */
+function isEstablished(text: string): boolean {
+  const said = JSON.parse(text) as Conditioned & { readonly items?: readonly Conditioned[] };
+  return (said.items ?? [said]).every(({ status }) =>
+    status?.conditions?.some((one) => one.type === 'Established' && one.status === 'True'),
+  );
 }

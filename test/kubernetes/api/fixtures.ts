@@ -118,6 +118,10 @@ const TOOL = at(
   'spec.declarative.tools[0]',
   'type McpServer needs mcpServer, type Agent needs agent, and not the other',
 );
+const HANDED_ON = at(
+  'spec.declarative.tools[0].mcpServer',
+  'allowedHeaders must not name Authorization, Proxy-Authorization or Cookie',
+);
 const APPROVAL = at('spec.declarative.tools[0].mcpServer', 'requireApproval must name tools of toolNames');
 const INSTRUCTION = at('spec.declarative', 'give one of systemMessage and systemMessageFrom, not both');
 
@@ -150,6 +154,9 @@ const AGENT: readonly Case[] = [
     at('spec.declarative.tools[0].agent', ONE_TARGET),
   ],
   ['with a tool to approve', tool({ toolNames: ['a', 'b'], requireApproval: ['b', 'a'] })],
+  ['with header fields that are handed on', tool({ allowedHeaders: ['traceparent', 'x-cookie'] })],
+  ['that hands the token of its caller on', tool({ allowedHeaders: ['AUTHORIZATION'] }), HANDED_ON],
+  ['that hands cookies on', tool({ allowedHeaders: ['traceparent', 'Cookie'] }), HANDED_ON],
   ['with nothing to approve', tool({ requireApproval: [] })],
   ['with nothing to approve of its tools', tool({ toolNames: [], requireApproval: [] })],
   ['with an approval of all tools', tool({ requireApproval: ['a'] }), APPROVAL],

@@ -90,12 +90,15 @@ export function createFakeApi(time: Time, latencyMs = 5): FakeApi {
         if (mine.ended === 'end') return;
         if (mine.ended === 'break') throw broken();
         if (position < oldest) throw expired();
-        const next = past.find((change) => change.version > position || change.event.type === 'BOOKMARK');
+        // No bookmark leads back: one of before the watch is of no use to it.
+        const next = past.find(
+          ({ version: at, event: { type } }) => at > position || (type === 'BOOKMARK' && at === position),
+        );
         if (next && next.event.type === 'BOOKMARK') past = past.filter((change) => change !== next);
         if (next) {
           await pause(time, latencyMs, signal);
           position = Math.max(position, next.version);
-          yield next.event;
+          yield { ...next.event };
         } else await new Promise<void>((resolve) => Object.assign(mine, { wake: resolve }));
       }
     } finally {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { KubeError } from '../../../src/kubernetes/client/kube-error.ts';
 import { RESOURCES } from '../../../src/kubernetes/client/resources.ts';
@@ -48,6 +49,7 @@ describe('A request', () => {
     await client.create(ConfigMap, object);
     await client.replace(ConfigMap, object);
     await client.delete(ConfigMap, { ...A, uid: 'x' });
+    await client.merge(ConfigMap, object, { manager: 'other' });
     expect(api.received.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /api/v1/namespaces/demo/configmaps/a',
       'GET /api/v1/namespaces/demo',
@@ -57,6 +59,7 @@ describe('A request', () => {
       'POST /api/v1/namespaces/demo/configmaps?fieldManager=test',
       'PUT /api/v1/namespaces/demo/configmaps/a?fieldManager=test',
       'DELETE /api/v1/namespaces/demo/configmaps/a',
+      'PATCH /api/v1/namespaces/demo/configmaps/a?fieldManager=other',
     ]);
     for (const { headers } of api.received) {
       expect(headers).toMatchObject({ authorization: `Bearer ${TOKEN}`, 'user-agent': 'onbehalf/1.0' });
@@ -65,6 +68,7 @@ describe('A request', () => {
     expect(api.received[3]?.headers['content-type']).toBe('application/apply-patch+yaml');
     expect(JSON.parse(api.received[3]?.body ?? '')).toEqual(object);
     expect(JSON.parse(api.received[7]?.body ?? '')).toMatchObject({ preconditions: { uid: 'x' } });
+    expect(api.received[8]?.headers['content-type']).toBe('application/merge-patch+json');
   });
 
   test.each(['', '.', '..', 'a/b', '%2e%2e'])(
@@ -158,19 +162,17 @@ describe('A request', () => {
     expect(ports.size).toBe(1);
   });
 
-  test('does not wait for more than its share of connections', async () => {
-    let now = 0;
-    let most = 0;
-    const { client } = await startFaulty((_request, response) => {
-      now += 1;
-      most = Math.max(most, now);
-      setImmediate(() => {
-        now -= 1;
-        json(response, configMap('a'));
-      });
-    });
-    await Promise.all(Array.from({ length: 100 }, () => client.get(ConfigMap, A)));
-    expect(most).toBeLessThanOrEqual(16);
+  test('waits when 16 are under way', async () => {
+    const waiting: ServerResponse[] = [];
+    const { api, client } = await startFaulty((_request, response) => void waiting.push(response));
+    const all = Array.from({ length: 40 }, () => client.get(ConfigMap, A));
+    for (const count of [16, 32, 40]) {
+      await api.arrived(count);
+      for (let turns = 0; turns < 20; turns++) await settle();
+      expect(api.received).toHaveLength(count);
+      for (const response of waiting.splice(0)) json(response, configMap('a'));
+    }
+    await Promise.all(all);
   });
 });
 

@@ -134,6 +134,69 @@ test('a chain that is too long is found also where its end was walked before', (
   ]);
 });
 
+/** Agents, each with its tools; those of namespace `open` permit all, the others their own namespace only. */
+const permitted = (tools: Readonly<Record<string, readonly string[]>>): readonly Given[] =>
+  Object.entries(tools).map(([name, callees]) =>
+    agentWith(
+      callees.map((callee) => agentTool(callee)),
+      name.startsWith('open/') ? { allowedNamespaces: { from: 'All' } } : {},
+      name,
+    ),
+  );
+const ofFirstPermitted = (tools: Readonly<Record<string, readonly string[]>>): readonly string[] => {
+  const [first, ...others] = permitted(tools);
+  if (first === undefined) throw new Error('no agent');
+  const { problems = [] } = compiling(first, [...BASE, ...others]);
+  return problems.map(({ reason, message }) => `${reason}: ${message}`);
+};
+
+test('a reference back that nobody permits closes no circle', () => {
+  expect(ofFirstPermitted({ 'demo/main': ['open/helper'], 'open/helper': ['demo/main'] })).toEqual([]);
+});
+
+test('a chain of references that nobody permits is not too long', () => {
+  const calls = Array.from({ length: 12 }, (_, index): [string, readonly string[]] => [
+    `n${index}/a`,
+    [`n${index + 1}/a`],
+  ]);
+  const open = { 'demo/main': ['open/helper'], 'open/helper': ['n0/a'], ...Object.fromEntries(calls) };
+  expect(ofFirstPermitted(open)).toEqual([]);
+});
+
+test('what a circle shows of other namespaces is those next to the Agent', () => {
+  const all = { allowedNamespaces: { from: 'All' } };
+  const calls = { 'demo/main': 'b/near', 'b/near': 'c/far', 'c/far': 'd/farther', 'd/farther': 'demo/own' };
+  const agents = [...Object.entries({ ...calls, 'demo/own': 'e/last', 'e/last': 'demo/main' })].map(
+    ([name, callee]) => agentWith([agentTool(callee)], all, name),
+  );
+  const [first, ...others] = agents;
+  if (first === undefined) throw new Error('no agent');
+  const [problem] = problemsOf(first, [...BASE, ...others]);
+  expect(problem?.reason).toBe('AgentCycle');
+  expect(problem?.message).toContain(
+    'demo/main -> b/near -> (another namespace) -> demo/own -> e/last -> demo/main',
+  );
+  expect(problem?.message).not.toMatch(/far/);
+});
+
+test('a circle of others shows the one that the Agent calls each time', () => {
+  const all = { allowedNamespaces: { from: 'All' } };
+  const [near, far] = [
+    agentWith([agentTool('c/far')], all, 'b/near'),
+    agentWith([agentTool('b/near')], all, 'c/far'),
+  ];
+  const [problem] = problemsOf(agentWith([agentTool('b/near')]), [...BASE, near, far]);
+  expect(problem?.message).toContain('demo/assistant -> b/near -> (another namespace) -> b/near:');
+});
+
+test('a reference that is not permitted is told as such, though it would close a circle', () => {
+  const [first, other] = permitted({ 'demo/main': ['far/helper'], 'far/helper': ['demo/main'] });
+  if (first === undefined || other === undefined) throw new Error('no agents');
+  expect(brief(problemsOf(first, [...BASE, other]))).toEqual([
+    'NotPermitted Agent demo/main spec.declarative.tools[0].agent.name',
+  ]);
+});
+
 test('each agent is looked at once, by however many ways it can be reached', () => {
   const layer = (depth: number): readonly string[] =>
     depth > 9 ? [] : [1, 2, 3, 4].map((n) => `a${depth}-${n}`);

@@ -42,11 +42,17 @@ test('the issuer is that of the TokenService that the Agent names', () => {
   });
 });
 
-test.each([
-  ['TrustedProxy', 'trusted_proxy'],
-  ['Anonymous', 'anonymous'],
-])('the mode %s needs neither audience nor TokenService', (mode, expected) => {
-  expect(of({ authentication: { mode } }, [model()])).toEqual({ mode: expected });
+test('the mode Anonymous needs neither audience nor TokenService', () => {
+  expect(of({ authentication: { mode: 'Anonymous' } }, [model()])).toEqual({ mode: 'anonymous' });
+});
+
+test('the mode TrustedProxy needs no TokenService; its tokens are for this agent all the same', () => {
+  const mode = 'TrustedProxy';
+  expect(of({ authentication: { mode } }, [model()])).toEqual({
+    mode: 'trusted_proxy',
+    audience: 'demo/assistant',
+  });
+  expect(of({ authentication: { mode, audience: 'mine' } }, [model()])).toMatchObject({ audience: 'mine' });
 });
 
 test('without a TokenService and issuers, the problem says both ways out', () => {

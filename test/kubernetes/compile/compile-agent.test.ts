@@ -177,6 +177,7 @@ test('all that was looked for is a dependency, found or not, each once, sorted',
   const { dependencies } = compiling(agent, [model(), server('mail', { stsAudience: 'mail' })]);
   expect(dependencies.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)).toEqual([
     'ModelConfig demo/default-model-config',
+    'Namespace /demo',
     'RemoteMCPServer demo/gone',
     'RemoteMCPServer demo/mail',
     'RemoteMCPServer tools/mail',

@@ -6,6 +6,7 @@ import {
   BASE,
   brief,
   compiled,
+  compiling,
   data,
   type Given,
   mcp,
@@ -164,4 +165,19 @@ test('an agent as a tool gets the headers of its reference', () => {
   const agent = agentWith([agentTool('clerk', {}, { headersFrom: [{ name: 'X', value: '1' }] })]);
   const clerk = agentWith([], {}, 'clerk');
   expect(compiled(agent, [...BASE, clerk]).config.remote_agents[0]?.headers).toEqual({ X: '1' });
+});
+
+test('header values that no server would take are a problem before anything is done with them', () => {
+  const list = (count: number): object[] =>
+    Array.from({ length: count }, (_, index) => ({ name: `X-${index}`, value: '$'.repeat(8192) }));
+  const mail = (count: number): Given => server('mail', { headersFrom: list(count) });
+  const agent = agentWith([mcp('mail')]);
+  expect(compiling(agent, [...BASE, mail(8)]).problems).toBeUndefined();
+  expect(brief(problemsOf(agent, [...BASE, mail(9)]))).toEqual([
+    'Invalid RemoteMCPServer demo/mail spec.headersFrom',
+  ]);
+  const own = agentWith([mcp('mail', {}, { headersFrom: list(9) })]);
+  expect(brief(problemsOf(own, [...BASE, server('mail')]))).toEqual([
+    'Invalid Agent demo/assistant spec.declarative.tools[0].headersFrom',
+  ]);
 });

@@ -25,15 +25,46 @@ const withMail = (allowedNamespaces: unknown, ...more: readonly Given[]): readon
 ];
 const AT = 'NotPermitted Agent demo/assistant spec.declarative.tools[0].mcpServer.name';
 
+/** Whoever reads it does not learn whether there is one. */
+const REFUSED =
+  'RemoteMCPServer tools/mail cannot be used: there is none, or it does not permit namespace demo (spec.allowedNamespaces); ' +
+  'correct the reference, use one of namespace demo, or ask its owners to permit it';
+const LABELLED = namespace('demo', { team: 'post' });
+
 test.each([
-  ['says nothing', undefined],
-  ['says Same', { from: 'Same' }],
-  ['says nothing of from', {}],
-])('a server of another namespace that %s cannot be used', (_, allowed) => {
-  const problems = problemsOf(AGENT, withMail(allowed));
-  expect(brief(problems)).toEqual([AT]);
-  expect(problems[0]?.message).toContain('RemoteMCPServer tools/mail');
-  expect(problems[0]?.message).toContain('set its spec.allowedNamespaces');
+  ['is not there', [...BASE, LABELLED]],
+  ['says nothing', withMail(undefined, LABELLED)],
+  ['says Same', withMail({ from: 'Same' }, LABELLED)],
+  ['says nothing of from', withMail({}, LABELLED)],
+  ['says what permits nobody, because it is not valid', withMail({ from: 'Everybody' }, LABELLED)],
+  ['permits by labels that are others', withMail(SELECTOR, LABELLED)],
+  [
+    'is broken, and permits nobody',
+    [...BASE, LABELLED, server('tools/mail', { url: 'secret-project', timeout: 7 })],
+  ],
+])(
+  'a server of another namespace that %s cannot be used, and the problem is the same for all',
+  (_, objects) => {
+    const problems = problemsOf(AGENT, objects);
+    expect(brief(problems)).toEqual([AT]);
+    expect(problems[0]?.message).toBe(REFUSED);
+  },
+);
+
+test('what is wrong with an object of another namespace is told to those that it permits', () => {
+  const broken = server('tools/mail', { url: 'mail.example.com', allowedNamespaces: { from: 'All' } });
+  expect(brief(problemsOf(AGENT, [...BASE, broken]))).toEqual([
+    'Invalid RemoteMCPServer tools/mail spec.url',
+  ]);
+});
+
+test('a TokenService of another namespace that is not there is told of as one that does not permit it', () => {
+  const agent = agentWith([mcp('mail')], { tokenServiceRef: { name: 'sts', namespace: 'security' } });
+  const mail = server('mail', { stsAudience: 'mail' });
+  const closed = service('security/sts', { allowedNamespaces: undefined, clientID: 7 });
+  const [gone, refused] = [[], [closed]].map((more) => problemsOf(agent, [...BASE, mail, ...more]));
+  expect(brief(gone ?? [])).toEqual(['NotPermitted Agent demo/assistant spec.tokenServiceRef.name']);
+  expect(refused).toEqual(gone);
 });
 
 test('a server of another namespace that permits all can be used', () => {
@@ -45,22 +76,22 @@ test('a server that permits by labels can be used from a namespace with those la
   expect(compiled(AGENT, objects).config.http_tools).toHaveLength(1);
 });
 
-test('a server that permits by labels cannot be used from a namespace with others', () => {
-  const objects = withMail(
-    SELECTOR,
-    namespace('demo', { team: 'post' }),
-    namespace('tools', { team: 'mail' }),
-  );
-  const problems = problemsOf(AGENT, objects);
-  expect(brief(problems)).toEqual([AT]);
-  expect(problems[0]?.message).toContain('does not match the labels of namespace demo');
+test('a server that permits by labels does not look at those of its own namespace', () => {
+  const objects = withMail(SELECTOR, LABELLED, namespace('tools', { team: 'mail' }));
+  expect(brief(problemsOf(AGENT, objects))).toEqual([AT]);
 });
 
-test('where the labels of the namespace are not known, the problem asks for its manifest', () => {
-  const problems = problemsOf(AGENT, withMail(SELECTOR));
-  expect(brief(problems)).toEqual([AT]);
-  expect(problems[0]?.message).toContain('add the manifest of that Namespace');
-});
+test.each([
+  ['is one', withMail(SELECTOR)],
+  ['is none', BASE],
+])(
+  'where the labels of the namespace are not known, the problem asks for its manifest: there %s',
+  (_, objects) => {
+    const problems = problemsOf(AGENT, objects);
+    expect(brief(problems)).toEqual([AT]);
+    expect(problems[0]?.message).toContain('add the manifest of that Namespace');
+  },
+);
 
 test('what is in the namespace of the Agent may always be used, whatever it permits, and no labels are asked for', () => {
   const own = [...BASE, server('mail', { allowedNamespaces: SELECTOR })];
@@ -84,16 +115,16 @@ test('an agent of another namespace is permitted as a server is', () => {
   expect(permitted.config.remote_agents).toHaveLength(1);
 });
 
-test('the TokenService that a server names must permit the namespace of the Agent, not that of the server', () => {
-  const mail = server('tools/mail', {
-    allowedNamespaces: { from: 'All' },
-    tokenExchange: { audiences: ['mail'], tokenServiceRef: { name: 'sts' } },
-  });
-  const closed = service('tools/sts', { allowedNamespaces: { from: 'Same' } });
-  expect(brief(problemsOf(AGENT, [...BASE, mail, closed]))).toEqual([
-    'NotPermitted RemoteMCPServer tools/mail spec.tokenExchange.tokenServiceRef.name',
+test('the TokenService that a server names must permit the Agent too', () => {
+  const tokenServiceRef = { name: 'sts', namespace: 'security' };
+  const mail = server('mail', { tokenExchange: { audiences: ['mail'], tokenServiceRef } });
+  const agent = agentWith([mcp('mail')]);
+  const closed = service('security/sts', { allowedNamespaces: { from: 'Same' } });
+  expect(brief(problemsOf(agent, [...BASE, mail, closed]))).toEqual([
+    'NotPermitted RemoteMCPServer demo/mail spec.tokenExchange.tokenServiceRef.name',
   ]);
-  expect(compiled(AGENT, [...BASE, mail, service('tools/sts')]).targets[0]?.tokenService).toBe('tools/sts');
+  const [target] = compiled(agent, [...BASE, mail, service('security/sts')]).targets;
+  expect(target?.tokenService).toBe('security/sts');
 });
 
 test('the labels come from the look-up at each time', () => {

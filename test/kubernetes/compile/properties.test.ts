@@ -16,6 +16,10 @@ const all = (objects: readonly Given[]): readonly (readonly [Given, Compilation]
   const lookUp = lookUpOf(objects);
   return agentsOf(objects).map((agent) => [agent, compile(agent, lookUp)] as const);
 };
+interface Place {
+  readonly namespace: string;
+  readonly name: string;
+}
 interface Tool {
   readonly type: string;
   readonly mcpServer?: Record<string, unknown>;
@@ -154,6 +158,52 @@ test('S9 what each tool is for is what a naive reading of tool and server gives'
     RUNS,
   );
   expect(seen).toBeGreaterThan(20);
+});
+
+interface Naming {
+  readonly tokenServiceRef?: { readonly name: string; readonly namespace: string };
+}
+interface Spec extends Naming {
+  readonly tokenExchange?: Naming;
+  readonly declarative: { readonly tools: readonly Tool[] };
+}
+
+test('who makes the tokens is said by the tool, a server beside the Agent, the Agent, or nobody: in this order', () => {
+  const nameOf = ({ tokenServiceRef: ref }: Naming = {}): string | undefined =>
+    ref && `${ref.namespace}/${ref.name}`;
+  const seen: Record<string, number> = { tool: 0, server: 0, agent: 0, default: 0, refused: 0 };
+  fc.assert(
+    fc.property(world, (objects) => {
+      const byId = new Map(objects.map((object) => [idOf(object), object]));
+      for (const [agent, { compiled, problems = [] }] of all(objects)) {
+        const spec = agent.spec as Spec;
+        const { namespace = '' } = agent.metadata;
+        for (const [index, { type, mcpServer, agent: other }] of spec.declarative.tools.entries()) {
+          const reference = (type === 'Agent' ? other : mcpServer) as unknown as Spec & Place;
+          const kind = type === 'Agent' ? 'Agent' : 'RemoteMCPServer';
+          const owner = byId.get(`${kind} ${reference.namespace}/${reference.name}`)?.spec as
+            | Spec
+            | undefined;
+          const byTool = nameOf(reference.tokenExchange);
+          const byServer = nameOf(owner?.tokenExchange);
+          const isRefused =
+            byTool === undefined && byServer !== undefined && reference.namespace !== namespace;
+          const { tokenService, from } = compiled?.targets[index] ?? {};
+          if (tokenService !== undefined) {
+            expect(isRefused).toBe(false);
+            expect(tokenService).toBe(byTool ?? byServer ?? nameOf(spec) ?? `${namespace}/default`);
+            seen[from?.tokenService ?? ''] = (seen[from?.tokenService ?? ''] ?? 0) + 1;
+          }
+          if (isRefused && problems.some(({ field }) => field === 'spec.tokenExchange.tokenServiceRef')) {
+            seen.refused = (seen.refused ?? 0) + 1;
+          }
+        }
+      }
+    }),
+    RUNS,
+  );
+  // The worlds are of use: each comes.
+  expect(Object.entries(seen).filter(([, times]) => times === 0)).toEqual([]);
 });
 
 test('the same tools in another order within a reference give the same config', () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { TokenServiceConfig } from '../../../src/config/token-service.ts';
 import {
+  agentTool,
   agentWith,
   BASE,
   brief,
@@ -118,7 +119,7 @@ test('service_account is the projected token as client assertion, and needs no S
   const done = compiled(AGENT, withService({ clientAuthentication, actor: { source: 'None' } }));
   const [token] = done.tokens;
   expect(done.tokens).toEqual([{ audience: 'the-client', expirationSeconds: 3600, path: token?.path }]);
-  expect(token?.path).toMatch(/^\/var\/run\/secrets\/onbehalf\/tokens\/[0-9a-f]{8}$/);
+  expect(token?.path).toMatch(/^\/var\/run\/secrets\/onbehalf\/tokens\/[0-9a-f]{32}$/);
   expect(done.config.token_exchange?.token_services['demo/default']).toMatchObject({
     client_authentication: { method: 'client_assertion', assertion: `file:${token?.path}` },
     actor: { source: 'none' },
@@ -190,14 +191,116 @@ test('the TokenService is that of the tool, else of the server, else of the Agen
   expect(serviceOf({}, {}, {})).toBe('demo/default default');
 });
 
-test('a reference of a server names a TokenService of its own namespace, and one of a tool that of the Agent', () => {
+test('a reference of a tool names a TokenService of the namespace of the Agent, and wins over that of a server elsewhere', () => {
   const tokenExchange = { audiences: ['mail'], tokenServiceRef: { name: 'sts' } };
   const mail = server('tools/mail', { allowedNamespaces: { from: 'All' }, tokenExchange });
   const objects = [...BASE, mail, service('tools/sts'), service('demo/sts')];
-  const of = (tool: object): string | undefined =>
-    compiled(agentWith([mcp('tools/mail', tool)]), objects).targets[0]?.tokenService;
-  expect(of({})).toBe('tools/sts');
-  expect(of({ tokenExchange: { tokenServiceRef: { name: 'sts' } } })).toBe('demo/sts');
+  const tool = (tokenServiceRef: object): unknown => {
+    const agent = agentWith([mcp('tools/mail', { tokenExchange: { tokenServiceRef } })]);
+    const [target] = compiled(agent, objects).targets;
+    return [target?.tokenService, target?.from?.tokenService];
+  };
+  expect(tool({ name: 'sts' })).toEqual(['demo/sts', 'tool']);
+  expect(tool({ name: 'sts', namespace: 'tools' })).toEqual(['tools/sts', 'tool']);
+});
+
+test.each([
+  ['a TokenService of its own', 'tools/sts', {}],
+  ['the one that the Agent would use anyway', 'demo/default', {}],
+  ['any, also where the Agent names one', 'tools/sts', { tokenServiceRef: { name: 'default' } }],
+])('a server of another namespace does not choose where tokens of users go: not %s', (_, chosen, spec) => {
+  const [namespace, name] = chosen.split('/');
+  const tokenExchange = { audiences: ['mail'], tokenServiceRef: { namespace, name } };
+  const mail = server('tools/mail', { allowedNamespaces: { from: 'All' }, tokenExchange });
+  const problems = problemsOf(agentWith([mcp('tools/mail')], spec), [...BASE, mail, service('tools/sts')]);
+  expect(brief(problems)).toEqual([
+    'NotPermitted RemoteMCPServer tools/mail spec.tokenExchange.tokenServiceRef',
+  ]);
+  expect(problems[0]?.message).toBe(
+    "RemoteMCPServer tools/mail is of another namespace, and would choose which STS gets the tokens of this Agent's users and pods: " +
+      'name the TokenService in spec.declarative.tools[0].mcpServer.tokenExchange.tokenServiceRef of the Agent, where it wins',
+  );
+});
+
+test('an agent that is a tool does not choose it either, unless it is of the same namespace', () => {
+  const problemsWith = (namespace: string): readonly string[] => {
+    const spec = {
+      allowedNamespaces: { from: 'All' },
+      dangerouslyAllowInsecureHTTP: true,
+      tokenExchange: { audiences: ['clerk'], tokenServiceRef: { name: 'sts' } },
+    };
+    const clerk = agentWith([], spec, `${namespace}/clerk`);
+    const agent = agentWith([agentTool(`${namespace}/clerk`)]);
+    return brief(compiling(agent, [...BASE, clerk, service(`${namespace}/sts`)]).problems ?? []);
+  };
+  expect(problemsWith('tools')).toEqual([
+    'NotPermitted Agent tools/clerk spec.tokenExchange.tokenServiceRef',
+  ]);
+  expect(problemsWith('demo')).toEqual([]);
+});
+
+test('a server beside the Agent may name a TokenService of another namespace', () => {
+  const tokenServiceRef = { name: 'sts', namespace: 'security' };
+  const mail = server('mail', { tokenExchange: { audiences: ['mail'], tokenServiceRef } });
+  const [target] = compiled(AGENT, [...BASE, mail, service('security/sts')]).targets;
+  expect(target).toMatchObject({ tokenService: 'security/sts', from: { tokenService: 'server' } });
+});
+
+const ISSUER = 'https://sts.example.com/security/sts';
+const API_SERVER = 'https://kubernetes.default.svc';
+const bySecurity = (spec: object): readonly string[] => {
+  const agent = agentWith([mcp('mail')], {
+    tokenServiceRef: { name: 'sts', namespace: 'security' },
+    authentication: { mode: 'Anonymous' },
+  });
+  const { problems = [] } = compiling(agent, [...BASE, MAIL, service('security/sts', spec)]);
+  for (const { message } of problems) expect(message).toContain('make a TokenService in namespace demo');
+  return brief(problems);
+};
+
+test.each([
+  ['the actor token', { actor: { source: 'ServiceAccount', audience: API_SERVER } }, 'actor.audience'],
+  [
+    'the client assertion',
+    {
+      actor: { source: 'None' },
+      clientAuthentication: { method: 'service_account', audience: API_SERVER },
+    },
+    'clientAuthentication.audience',
+  ],
+  [
+    'a token for one that has no issuer',
+    { issuer: undefined, tokenEndpoint: ISSUER, actor: { source: 'ServiceAccount', audience: ISSUER } },
+    'actor.audience',
+  ],
+  [
+    'a token for what is only said to be the issuer of an endpoint',
+    { issuer: API_SERVER, tokenEndpoint: 'https://elsewhere.example.com/token' },
+    'tokenEndpoint',
+  ],
+  [
+    'a token for what is only said to be the issuer of metadata',
+    { issuer: API_SERVER, metadataURL: 'https://elsewhere.example.com/metadata' },
+    'metadataURL',
+  ],
+])('%s of a pod goes to no TokenService of another namespace but for its issuer', (_, spec, field) => {
+  expect(bySecurity(spec)).toEqual([`NotPermitted TokenService security/sts spec.${field}`]);
+});
+
+test.each([
+  ['absent', {}],
+  ['the issuer', { actor: { source: 'ServiceAccount', audience: ISSUER } }],
+  ['the issuer, at an endpoint of its host', { tokenEndpoint: 'https://sts.example.com/token' }],
+  [
+    'that of both, the issuer',
+    { clientAuthentication: { method: 'service_account', audience: ISSUER }, actor: { audience: ISSUER } },
+  ],
+  [
+    'of no matter, as no token of the pod is sent',
+    { tokenEndpoint: 'https://elsewhere.example.com/token', actor: { source: 'None' } },
+  ],
+])('the audience of a TokenService of another namespace may be %s', (_, spec) => {
+  expect(bySecurity(spec)).toEqual([]);
 });
 
 test('the profile of a TokenService is told as such where neither tool nor server says one', () => {

@@ -29,7 +29,7 @@ const tokenExchange = fc.record(
     scopes: some(['read', 'write'], 2),
     requestedTokenType: fc.constant('urn:ietf:params:oauth:token-type:jwt'),
     profile: fc.constantFrom('rfc8693', 'entra-obo', 'id-jag'),
-    tokenServiceRef: seldom(undefined, ...REFERENCES),
+    tokenServiceRef: fc.constantFrom(undefined, undefined, ...REFERENCES),
   },
   maybe,
 );

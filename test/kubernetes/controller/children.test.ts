@@ -224,6 +224,13 @@ test('with a service account of the user, none is made, and the pods have it', (
   expect(podOf().serviceAccountName).toBe('helper');
 });
 
+test('an agent that names the service account that is its own keeps it', () => {
+  const deployment = { replicas: 1, serviceAccountName: 'helper' };
+  const agent = agentOf({ declarative: { modelConfig: 'm', stream: false, deployment } });
+  expect(make(agent).ServiceAccount).toBeDefined();
+  expect(podOf(agent).serviceAccountName).toBe('helper');
+});
+
 test('an own image is run with its own command, or by the contract', () => {
   const byo = (deployment: object): Agent =>
     agentOf({

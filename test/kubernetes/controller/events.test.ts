@@ -46,9 +46,9 @@ describe('the recorder', () => {
     const signal = new AbortController().signal;
     return {
       errors,
-      tell: (uid: string, message?: string, name = 'helper') =>
+      tell: (uid: string, message?: string, name = 'helper', namespace = 'team') =>
         made.transitions(
-          agentOf({}, { uid, name }),
+          agentOf({}, { uid, name, namespace }),
           [condition('Ready', 'False', 'NameTaken', message)],
           signal,
         ),
@@ -98,13 +98,30 @@ describe('the recorder', () => {
     expect(events).toHaveLength(4);
   });
 
-  test('tells no more than fifty at once, and then one each second', async () => {
+  test('stops when there is too much to tell, and goes on slowly', async () => {
     const { events, tell, pass } = recording();
-    for (let number = 0; number < 80; number++) await tell(String(number));
+    for (let number = 0; number < 100; number++)
+      await tell(`${number}`, 'Why.', 'helper', `team-${number % 10}`);
     expect(events).toHaveLength(50);
     pass(2_000);
-    for (let number = 100; number < 110; number++) await tell(String(number));
+    for (let number = 100; number < 110; number++)
+      await tell(`${number}`, 'Why.', 'helper', `team-${number % 10}`);
     expect(events).toHaveLength(52);
+  });
+
+  test('tells of other namespaces, however much one of them has to tell', async () => {
+    const { events, tell, pass } = recording();
+    const of = (wanted: string): number =>
+      events.filter(({ metadata }) => metadata.namespace === wanted).length;
+    for (let second = 0; second < 600; second += 1) {
+      pass(1_000);
+      await tell(`a${second}`, 'Why.', 'a', 'evil');
+      await tell(`b${second}`, 'Why.', 'b', 'evil');
+      if (second % 20 === 0) await tell(`c${second}`, 'Why.', 'c', 'victim');
+    }
+    expect(of('victim')).toBe(30);
+    expect(of('evil')).toBeGreaterThan(100);
+    expect(of('evil')).toBeLessThan(150);
   });
 
   test('is not stopped by an event that is refused', async () => {

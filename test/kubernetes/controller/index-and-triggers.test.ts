@@ -67,10 +67,17 @@ describe('a change', () => {
     metadata: { name, namespace: 'team', uid: '1', generation: 1, resourceVersion: '1', ...more },
     ...(status ? { status } : {}),
   });
-  const triggered = (before: KubeObject | undefined, after: KubeObject | undefined): readonly string[] => {
+  const triggered = (
+    before: KubeObject | undefined,
+    after: KubeObject | undefined,
+    isEcho = false,
+  ): readonly string[] => {
     const { kind, metadata } = (after ?? before) as KubeObject;
     const namespace = kind === 'Namespace' ? '' : 'team';
-    return triggeredBy({ kind: kind as 'Agent', namespace, name: metadata.name, before, after }, index);
+    return triggeredBy(
+      { kind: kind as 'Agent', namespace, name: metadata.name, before, after, isEcho },
+      index,
+    );
   };
 
   test('of a server is for itself and those that depend on it, also when it comes or goes', () => {
@@ -114,6 +121,14 @@ describe('a change', () => {
     ]);
     const ownerReferences = [{ apiVersion: 'onbehalf.dev/v1alpha1', kind: 'Agent', name: 'two', uid: '2' }];
     expect(triggered(undefined, object('Secret', 'x', { ownerReferences }))).toEqual(['Agent/team/two']);
+  });
+
+  test("of the controller's own is news to those that depend on it alone", () => {
+    const server = object('RemoteMCPServer', 'mail');
+    expect(triggered(undefined, server, true)).toEqual(['Agent/team/helper']);
+    expect(triggered(undefined, object('Agent', 'one'), true)).toEqual([]);
+    const labels = { 'onbehalf.dev/agent': 'one' };
+    expect(triggered(undefined, object('Deployment', 'one', { labels }), true)).toEqual([]);
   });
 
   test('of a namespace counts where its labels change', () => {

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '../../../src/kubernetes/client/types.ts';
 import { keepKeys, keepSecret, keepWhole } from '../../../src/kubernetes/controller/keep.ts';
-import { createRechecks } from '../../../src/kubernetes/controller/rechecks.ts';
+import { createTexts } from '../../../src/kubernetes/controller/texts.ts';
+import type { World } from '../../../src/kubernetes/controller/world.ts';
 import { createWritten } from '../../../src/kubernetes/controller/written.ts';
+import { agentOf } from './objects.ts';
 
 const OURS = { 'app.kubernetes.io/managed-by': 'onbehalf' };
 
@@ -26,6 +29,21 @@ describe('what is kept of an object', () => {
     expect(JSON.stringify(kept)).not.toContain('Y2FuYXJ5');
     expect(keepSecret(secret(OURS))).toEqual(kept);
     expect(keepSecret({ ...secret(OURS), data: { token: 'eA==' } })).not.toEqual(kept);
+  });
+
+  test('of the digests of a Secret can be found by nobody who tries values', () => {
+    const { data } = keepSecret(secret(OURS)) as unknown as { data: { token: string } };
+    expect(data.token).not.toBe(createHash('sha256').update('Y2FuYXJ5').digest('hex'));
+  });
+
+  test('of the annotations of a Secret, whatever its labels, is only the one that is ours', () => {
+    const annotations = { note: 'canary', 'onbehalf.dev/applied': 'abc' };
+    const annotated = (labels?: Record<string, string>): KubeObject => {
+      const bare = secret(labels);
+      return { ...bare, metadata: { ...bare.metadata, annotations } };
+    };
+    expect(keepSecret(annotated(OURS)).metadata.annotations).toEqual({ 'onbehalf.dev/applied': 'abc' });
+    expect(keepSecret(annotated()).metadata.annotations).toBeUndefined();
   });
 
   test('of a ConfigMap are the names of its keys, also of those that are binary', () => {
@@ -63,6 +81,32 @@ describe('what was written', () => {
     expect(written.newest('x', at('100'))).toEqual(at('100'));
   });
 
+  test('is not believed when it comes after the watch has said that it is gone', () => {
+    let now = 0;
+    const written = createWritten(() => now);
+    const late = { ...at('10'), metadata: { name: 'a', uid: '1', resourceVersion: '10' } };
+    written.forget('x', '1');
+    written.add('x', late);
+    expect(written.newest('x', undefined)).toBeUndefined();
+    written.add('x', { ...late, metadata: { ...late.metadata, uid: '2' } });
+    expect(written.newest('x', undefined)?.metadata.uid).toBe('2');
+    now = 31_000;
+    written.add('x', late);
+    expect(written.newest('x', undefined)).toEqual(late);
+  });
+
+  test('is known again when a watch tells of it, and nothing else is', () => {
+    const written = createWritten(() => 0);
+    const known = { ...at('10'), metadata: { name: 'a', uid: '1', resourceVersion: '10' } };
+    written.add('x', known);
+    expect(written.isKnown('x', known)).toBe(true);
+    expect(written.isKnown('y', known)).toBe(false);
+    expect(written.isKnown('x', { ...known, metadata: { ...known.metadata, resourceVersion: '11' } })).toBe(
+      false,
+    );
+    expect(written.isKnown('x', { ...known, metadata: { ...known.metadata, uid: '2' } })).toBe(false);
+  });
+
   test('is no longer believed when the watch has said that it is gone, or after a while', () => {
     let now = 0;
     const written = createWritten(() => now);
@@ -76,37 +120,26 @@ describe('what was written', () => {
   });
 });
 
-describe('looks at what is outside', () => {
-  test('are not repeated before their time, and sooner where something was wrong', async () => {
-    let now = 0;
-    let looks = 0;
-    let ok = true;
-    const rechecks = createRechecks<number>({ now: () => now });
-    const look = (version = '1'): Promise<{ readonly value: number; readonly nextMs: number }> =>
-      rechecks.look('x', version, async () => ({ value: ++looks, ok }));
-    const first = await look();
-    expect(first.nextMs).toBeGreaterThanOrEqual(270_000);
-    expect(first.nextMs).toBeLessThanOrEqual(330_000);
-    now = 200_000;
-    expect(await look()).toMatchObject({ value: 1, nextMs: first.nextMs - 200_000 });
-    ok = false;
-    now = first.nextMs;
-    const second = await look();
-    expect(second.value).toBe(2);
-    expect(second.nextMs).toBeLessThan(20_000);
-    now += second.nextMs;
-    expect((await look()).value).toBe(3);
+describe('the text of a ConfigMap', () => {
+  const textOf = async (text: unknown): Promise<string | undefined> => {
+    const object = { ...at, metadata: { name: 'prompt' }, data: { key: text } } as unknown as KubeObject;
+    const texts = createTexts({ get: async () => object }, { data: () => undefined } as unknown as World);
+    const systemMessageFrom = { type: 'ConfigMap', name: 'prompt', key: 'key' } as const;
+    const declarative = { modelConfig: 'm', stream: false, systemMessageFrom };
+    await texts.prepare(agentOf({ declarative }), new AbortController().signal);
+    return texts.text('team', 'prompt', 'key');
+  };
+  const at = { apiVersion: 'v1', kind: 'ConfigMap' };
+
+  test('is kept where a config can hold it', async () => {
+    expect(await textOf('Help.')).toBe('Help.');
+    expect(await textOf('x'.repeat(700_000))).toBe('x'.repeat(700_000));
+    expect(await textOf(undefined)).toBeUndefined();
   });
 
-  test('are made at once when what is looked at is another, or was forgotten', async () => {
-    let looks = 0;
-    const rechecks = createRechecks<number>({ now: () => 0 });
-    const look = (version: string): Promise<{ readonly value: number }> =>
-      rechecks.look('x', version, async () => ({ value: ++looks, ok: true }));
-    await look('1');
-    expect((await look('1')).value).toBe(1);
-    expect((await look('2')).value).toBe(2);
-    rechecks.forget('x');
-    expect((await look('2')).value).toBe(3);
+  test('is not kept where none can, but only how long it is', async () => {
+    const text = await textOf('x'.repeat(900_000));
+    expect(text?.length).toBe(900_000);
+    expect(text).not.toContain('x');
   });
 });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { KubeError } from '../../../src/kubernetes/client/kube-error.ts';
 import { obstacleOfError } from '../../../src/kubernetes/controller/obstacles.ts';
 import { handledOf } from '../../../src/kubernetes/controller/outcome.ts';
+import { outcomeOf } from '../../../src/kubernetes/controller/reconcile-agent.ts';
 
 test('each outcome has one thing that follows', () => {
   expect(handledOf({ kind: 'done' })).toBeUndefined();
@@ -32,4 +33,26 @@ test.each(['Conflict', 'TooManyRequests', 'Unreachable', 'TimedOut', 'Unauthoriz
 
 test('a bug says nothing of the object either', () => {
   expect(obstacleOfError(new TypeError('x is not a function'))).toBeUndefined();
+});
+
+const obstacle = { status: 'False', reason: 'Rejected', message: 'No.' } as const;
+
+test.each([
+  [400, 'BadRequest'],
+  [422, 'Invalid'],
+])('what the API server refuses with %i is not tried again for about ten minutes', (code, reason) => {
+  const error = new KubeError('no', { code, reason });
+  const outcome = outcomeOf({ obstacle, error, wrote: false }, false);
+  expect(outcome).toMatchObject({ kind: 'again' });
+  expect((outcome as { afterMs: number }).afterMs).toBeGreaterThanOrEqual(540_000);
+});
+
+test('what is in the way of an agent, and may go away unseen, is looked for again soon', () => {
+  const outcome = outcomeOf({ obstacle: { ...obstacle, reason: 'NameTaken' }, wrote: false }, false);
+  expect((outcome as { afterMs: number }).afterMs).toBeLessThan(60_000);
+});
+
+test('a write that failed is left to the back-off of the queue', () => {
+  const error = new KubeError('no', { code: 403, reason: 'Forbidden' });
+  expect(outcomeOf({ obstacle, error, wrote: false }, false)).toEqual({ kind: 'failed', error });
 });

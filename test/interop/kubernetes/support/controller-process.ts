@@ -6,7 +6,7 @@ import { expect, vi } from 'vitest';
 import { type KubeProcess, startKubeProcess } from '../../support/kube-process.ts';
 
 const CLI = fileURLToPath(new URL('../../../../dist/cli/main.js', import.meta.url));
-export const AGENT_IMAGE = 'registry.example/onbehalf/agent:test';
+const AGENT_IMAGE = 'registry.example/onbehalf/agent:test';
 
 /** `onbehalf controller` as a process. */
 export interface ControllerProcess extends KubeProcess {

@@ -1,5 +1,6 @@
+import { expect, vi } from 'vitest';
 import type { KubeObject } from '../../../../src/kubernetes/client/types.ts';
-import { conditionsOf, fileOf } from '../controller-bed.ts';
+import { conditionsOf } from '../controller-bed.ts';
 import type { FaultBed, KindName } from './fault-bed.ts';
 
 const KINDS = ['ServiceAccount', 'Secret', 'Service', 'Deployment'] as const satisfies readonly KindName[];
@@ -24,6 +25,12 @@ export async function behind(bed: FaultBed, namespace: string): Promise<readonly
     .filter(([id, { metadata }]) => metadata.labels?.[MANAGED_BY] === 'onbehalf' && !wanted.has(id))
     .map(([id]) => `${id} is left over`);
   return [...leftOver, ...agents.flatMap((agent) => behindOf(agent, children))];
+}
+
+/** Resolves when all Agents of a namespace are as they say. @throws Error with what is not, after a time in milliseconds */
+export async function converges(bed: FaultBed, namespace: string, timeout = 20_000): Promise<void> {
+  const wait = { timeout, interval: 100 };
+  await vi.waitFor(async () => expect(await behind(bed, namespace)).toEqual([]), wait);
 }
 
 interface Spec {
@@ -53,12 +60,16 @@ function behindOf(agent: KubeObject, children: ReadonlyMap<string, KubeObject>):
     ),
     'its status is of this generation': status.observedGeneration === generation,
     'it is accepted': Accepted === 'True Accepted' && ResolvedRefs === 'True ResolvedRefs',
-    'its config':
-      fileOf(children.get(`Secret ${name}`), 'config.json')?.instruction === declarative.systemMessage,
+    'its config': instructionOf(children.get(`Secret ${name}`)) === declarative.systemMessage,
     'its replicas': replicas === (declarative.deployment?.replicas ?? 1),
     'its hash':
       status.configHash !== undefined &&
       template?.metadata?.annotations?.['onbehalf.dev/config-hash'] === status.configHash,
   };
   return Object.entries(facts).flatMap(([fact, holds]) => (holds ? [] : [`${name}: not ${fact}`]));
+}
+
+function instructionOf(secret: KubeObject | undefined): unknown {
+  const { 'config.json': config } = (secret?.data ?? {}) as Readonly<Record<string, string>>;
+  return config && JSON.parse(Buffer.from(config, 'base64').toString()).instruction;
 }

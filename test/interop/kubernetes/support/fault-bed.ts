@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { createKubeClient } from '../../../../src/kubernetes/client/kube-client.ts';
 import { RESOURCES } from '../../../../src/kubernetes/client/resources.ts';
 import type { KubeClient, KubeObject } from '../../../../src/kubernetes/client/types.ts';
@@ -39,10 +39,10 @@ export interface FaultBed {
   the(kind: KindName, place: PlaceText): Promise<KubeObject>;
   list(kind: KindName, namespace?: string): Promise<readonly KubeObject[]>;
   delete(kind: KindName, place: PlaceText): Promise<void>;
-  /** Writes of all controllers in these namespaces; without any: all. */
-  writes(...namespaces: readonly string[]): Promise<readonly Write[]>;
-  /** Resolves when no controller has written anything to these namespaces for a while. */
-  quiet(...namespaces: readonly string[]): Promise<void>;
+  /** Writes of all controllers to a namespace, or to what has one name there; default: all. */
+  writes(place?: string): Promise<readonly Write[]>;
+  /** Resolves when no controller has written anything there for a while. */
+  quiet(place: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export interface FaultBedOptions {
   readonly crd?: (manifest: string) => string;
 }
 
-const QUIET_MS = 1_500;
+const QUIET_MS = 800;
 const RUNNING_MS = 60_000;
 const TRIES = 10;
 
@@ -147,24 +147,23 @@ function pathOf(kind: KindName, place: PlaceText, subresource?: string): string 
 }
 
 function writesOf(audit: Audit): Pick<FaultBed, 'writes' | 'quiet'> {
-  const writes: FaultBed['writes'] = async (...namespaces) =>
-    (await audit.writes()).filter(
-      ({ namespace }) => namespaces.length === 0 || namespaces.includes(namespace),
+  const writes: FaultBed['writes'] = async (place) => {
+    const [wanted, its] = place?.split('/') ?? [];
+    return (await audit.writes()).filter(
+      ({ namespace, name }) => (wanted ?? namespace) === namespace && (its ?? name) === name,
     );
+  };
   return {
     writes,
-    async quiet(...namespaces) {
+    async quiet(place) {
       let [count, since] = [-1, Date.now()];
-      await expect
-        .poll(
-          async () => {
-            const now = (await writes(...namespaces)).filter(({ resource }) => resource !== 'leases').length;
-            if (now !== count) [count, since] = [now, Date.now()];
-            return Date.now() - since;
-          },
-          { timeout: RUNNING_MS, interval: 100 },
-        )
-        .toBeGreaterThan(QUIET_MS);
+      const lasts = async (): Promise<number> => {
+        const now = (await writes(place)).length;
+        if (now !== count) [count, since] = [now, Date.now()];
+        return Date.now() - since;
+      };
+      const wait = { timeout: RUNNING_MS, interval: 50 };
+      await vi.waitFor(async () => expect(await lasts()).toBeGreaterThan(QUIET_MS), wait);
     },
   };
 }

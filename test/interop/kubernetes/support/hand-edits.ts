@@ -54,7 +54,7 @@ export const HAND_EDITS: readonly HandEdit[] = [
       Object.assign(container(object), { livenessProbe: { tcpSocket: { port: 8080 } } }),
     'the security context': (object) => {
       object.spec.template.spec.securityContext.runAsNonRoot = false;
-      container(object).securityContext = { privileged: true };
+      container(object).securityContext = { allowPrivilegeEscalation: true };
     },
     resources: (object) => Object.assign(container(object), { resources: { limits: { memory: '1Gi' } } }),
     'the service account': ({ spec }) =>

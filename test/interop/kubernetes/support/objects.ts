@@ -1,4 +1,6 @@
-import { agent, mcpTool, modelConfig, secret, server, tokenService } from '../controller-bed.ts';
+import { agent, mcpTool, modelConfig, namespaceOf, secret, server, tokenService } from '../controller-bed.ts';
+import { converges } from './converged.ts';
+import type { FaultBed } from './fault-bed.ts';
 
 /** The value of every Secret here, which must be nowhere else. */
 export const PLANTED = 'planted-not-a-real-secret';
@@ -40,18 +42,26 @@ export function helper(namespace: string, name: string, systemMessage = 'Help.')
   return agent(namespace, name, { systemMessage, tools: [mcpTool('mail')], deployment });
 }
 
-/** Whether the planted value is in what JSON would show, plain or in base64, at whatever place of a longer text. */
+/** Makes a namespace with what Agents need, and these; resolves when the controller has done its part. */
+export async function team(bed: FaultBed, name: string, ...objects: readonly unknown[]): Promise<void> {
+  await bed.put(namespaceOf(name));
+  await bed.put(...ground(name), ...objects);
+  await converges(bed, name);
+}
+
+/** Whether the planted value is in a value, plain or in base64, at whatever place of a longer text. */
 export function plantedIn(value: unknown): boolean {
-  const text = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'string' && /^[\w+/]{8,}={0,2}$/.test(member)
-      ? [member, Buffer.from(member, 'base64').toString()]
-      : member,
-  );
   // Without its ends, which depend on what stands beside it.
   const encoded = [0, 1, 2].map((offset) =>
     Buffer.from(`${' '.repeat(offset)}${PLANTED}`)
       .toString('base64')
       .slice(4, -4),
   );
-  return [PLANTED, ...encoded].some((needle) => text.includes(needle));
+  return textsIn(value).some((text) => [PLANTED, ...encoded].some((needle) => text.includes(needle)));
+}
+
+/** All texts, and what those that may be base64 are decoded. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value, Buffer.from(value, 'base64').toString()];
+  return typeof value === 'object' && value !== null ? Object.entries(value).flat().flatMap(textsIn) : [];
 }
