@@ -11,7 +11,7 @@ import { compileTls } from './tls.ts';
 import type { TokenServices } from './token-services.ts';
 import { compileToolTarget } from './tool-target.ts';
 import type { ObjectKey } from './types.ts';
-import { checkUrl, isClearText } from './url.ts';
+import { CLEAR_TEXT, checkUrl, isClearText } from './url.ts';
 
 /** An MCP server in the config. */
 export interface CompiledServer {
@@ -22,9 +22,6 @@ export interface CompiledServer {
 
 /** Most names of tools that a message holds. */
 const SHOWN = 20;
-
-const CLEAR_TEXT =
-  'is plain http, so that tokens of users could be read on the way: use https, or, in a network that you trust, set spec.dangerouslyAllowInsecureHTTP';
 
 /** S10: one tool reference with its server; `undefined`: it cannot be, and why not has been reported. */
 export function compileMcpTool(

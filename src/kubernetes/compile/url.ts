@@ -23,6 +23,10 @@ export function checkUrl(context: Context, { url, at }: Endpoint): void {
   }
 }
 
+/** What to say of a server whose tokens could be read on the way. */
+export const CLEAR_TEXT: string =
+  'is plain http, so that tokens of users could be read on the way: use https, or, in a network that you trust, set spec.dangerouslyAllowInsecureHTTP';
+
 /** Whether what is sent there can be read on the way. */
 export function isClearText(url: string): boolean {
   const parsed = parseUrl(url);

@@ -7,7 +7,7 @@ import { missingData, serverReferences } from './data-references.ts';
 import { keyText } from './keys.ts';
 import { createLooks, type Known } from './looks.ts';
 import type { ListTools, Reconcile, ReconcileContext } from './reconciler.ts';
-import { isPending, tokenServiceOf } from './server-readiness.ts';
+import { clearTextProblems, isPending, tokenServiceOf } from './server-readiness.ts';
 import { writeStatus } from './status-writer.ts';
 import { serverStatus } from './statuses.ts';
 
@@ -50,7 +50,11 @@ export function remoteMcpServerReconciler(context: ReconcileContext): Reconcile 
     const server = parsed.object;
     const service = server && tokenServiceOf(key, server, lookUp);
     const problems = server
-      ? [...missingData(key, serverReferences(server.spec), lookUp), ...(service?.problems ?? [])]
+      ? [
+          ...clearTextProblems(key, server),
+          ...missingData(key, serverReferences(server.spec), lookUp),
+          ...(service?.problems ?? []),
+        ]
       : parsed.problems;
     index.set(id, dependencies());
     // Else each server that is there from the start would be told of twice.

@@ -23,7 +23,9 @@ export function tokenServiceReconciler(context: ReconcileContext): Reconcile {
     const { lookUp, dependencies } = recording({ ...world, text: texts.text });
     const parsed = parseObject('TokenService', object);
     const spec = parsed.object?.spec;
-    const problems = spec ? missingData(key, tokenServiceReferences(spec), lookUp) : parsed.problems;
+    const problems = parsed.object
+      ? missingData(key, tokenServiceReferences(parsed.object.spec), lookUp)
+      : parsed.problems;
     index.set(id, dependencies());
     const tell = async (check: TokenServiceCheck): Promise<void> => {
       const status = tokenServiceStatus({ object, problems, now: now() }, check);

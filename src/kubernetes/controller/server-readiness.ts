@@ -3,6 +3,7 @@ import type { TokenService } from '../api/token-service.ts';
 import { allowedBy, refusal } from '../compile/permission.ts';
 import { hasTarget, resolveTarget } from '../compile/target.ts';
 import type { LookUp, ObjectKey, Problem } from '../compile/types.ts';
+import { CLEAR_TEXT, isClearText } from '../compile/url.ts';
 import type { Finding } from './conditions.ts';
 
 /** What a server's TokenService means for it. */
@@ -13,7 +14,7 @@ export interface TokenServiceFacts {
 }
 
 const DEFAULT = 'default';
-const PENDING = 'Pending';
+const PENDING: Pick<Finding, 'reason'> = { reason: 'Pending' };
 
 /**
  * Looks at the TokenService that a server names, else at the one that Agents beside it use unless they say otherwise. A
@@ -38,11 +39,18 @@ export function tokenServiceOf(key: ObjectKey, { spec }: RemoteMCPServer, lookUp
   return { problems: [{ object: key, field, reason: 'NotFound', message }] };
 }
 
+/** No Agent could use it as it is. */
+export function clearTextProblems(key: ObjectKey, { spec }: RemoteMCPServer): readonly Problem[] {
+  const { exchange } = resolveTarget([{ from: 'server', fields: spec }]);
+  if (spec.dangerouslyAllowInsecureHTTP || !hasTarget(exchange) || !isClearText(spec.url)) return [];
+  return [{ object: key, field: 'spec.url', reason: 'Invalid', message: CLEAR_TEXT }];
+}
+
 function notReadyOf({ metadata, status }: TokenService, place: string): Finding | undefined {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready === undefined || (ready.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
     const message = `TokenService ${place} has not been looked at yet.`;
-    return { status: 'Unknown', reason: PENDING, message };
+    return { status: 'Unknown', ...PENDING, message };
   }
   if (ready.status !== 'False') return undefined;
   const message = `TokenService ${place} is not ready: ${ready.message}`;
@@ -51,5 +59,5 @@ function notReadyOf({ metadata, status }: TokenService, place: string): Finding 
 
 /** Whether the TokenService is only still to be looked at. */
 export function isPending(finding: Finding | undefined): boolean {
-  return finding?.reason === PENDING;
+  return finding?.reason === PENDING.reason;
 }

@@ -170,16 +170,17 @@ describe.skipIf(programs === undefined)('deploy/ on a real API server', () => {
       const own = rows(listed).filter((row) => !rows(everybody).includes(row));
       const child = '[] [] [get list watch create patch]';
       const read = '[] [] [get list watch]';
+      const hear = '[] [] [list watch]';
       expect(own.toSorted()).toEqual(
         [
-          `secrets ${child}`,
+          'secrets [] [] [list watch create patch]',
           'serviceaccounts [] [] [get list watch create patch delete]',
           `services ${child}`,
           `deployments.apps ${child}`,
           `configmaps ${read}`,
-          `namespaces ${read}`,
+          `namespaces ${hear}`,
           'events.events.k8s.io [] [] [create]',
-          ...OURS.map((one) => `${one}.${GROUP} ${read}`),
+          ...OURS.map((one) => `${one}.${GROUP} ${hear}`),
           ...OURS.map((one) => `${one}.${GROUP}/status [] [] [patch]`),
           `agents.${GROUP}/finalizers [] [] [update]`,
         ].toSorted(),
@@ -195,6 +196,7 @@ describe.skipIf(programs === undefined)('deploy/ on a real API server', () => {
       ['create', 'clusterroles.rbac.authorization.k8s.io'],
       ['create', 'rolebindings.rbac.authorization.k8s.io'],
       ['escalate', 'clusterroles.rbac.authorization.k8s.io'],
+      ['get', 'secrets'],
       ['update', 'secrets'],
       ['delete', 'secrets'],
       ['delete', 'deployments.apps'],

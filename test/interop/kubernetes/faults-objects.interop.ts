@@ -132,7 +132,7 @@ describe.skipIf(!available)('the controller, while people work on their objects'
       expect(await condition('rights/other', 'Ready')).toBe('False Progressing');
       await bed.plane.api('PATCH', ROLE, { body: { rules: role.rules } });
       await converges(bed, 'rights');
-      expect(await condition('rights/helper', 'Ready')).toBe('False Progressing');
+      await expect.poll(() => condition('rights/helper', 'Ready'), SOON).toBe('False Progressing');
       await bed.quiet('rights');
     }, 60_000);
 
@@ -176,10 +176,11 @@ describe.skipIf(!available)('the controller, while people work on their objects'
         bed.edit('Secret', `${namespace}/helper`, ({ metadata }) => Object.assign(metadata, { finalizers }));
       await keep(['example.com/keep']);
       const path = `/apis/onbehalf.dev/v1alpha1/namespaces/${namespace}/agents/helper`;
-      await bed.plane.api('DELETE', path, { body: { propagationPolicy: policy } });
+      expect((await bed.plane.api('DELETE', `${path}?propagationPolicy=${policy}`)).status).toBe(200);
       await expect.poll(() => children(namespace), SOON).toHaveLength(1);
       await bed.quiet(namespace);
       expect(await children(namespace)).toHaveLength(1);
+      expect((await bed.get('Agent', `${namespace}/helper`)) !== undefined).toBe(policy === 'Foreground');
       await keep([]);
       await expect.poll(() => children(namespace), SOON).toEqual([]);
       await expect.poll(() => bed.get('Agent', `${namespace}/helper`), SOON).toBeUndefined();

@@ -5,40 +5,10 @@ import type { KubeObject } from '../../../src/kubernetes/client/types.ts';
 import { refusal } from '../../../src/kubernetes/compile/permission.ts';
 import type { LookUp } from '../../../src/kubernetes/compile/types.ts';
 import { tokenServiceOf } from '../../../src/kubernetes/controller/server-readiness.ts';
-import { createWorld, type World } from '../../../src/kubernetes/controller/world.ts';
 import { lookUpOf } from '../../../src/kubernetes/look-up.ts';
+import { worldOf } from './worlds.ts';
 
 const NAME = 'kubernetes.io/metadata.name';
-
-/** A world of these objects that is there at once. */
-async function worldOf(
-  objects: readonly KubeObject[],
-  options: { readonly namespaces?: readonly string[] } = {},
-): Promise<World> {
-  const ending = new AbortController();
-  const world = createWorld({
-    client: {
-      async *pages({ kind }) {
-        yield { items: objects.filter((one) => one.kind === kind), resourceVersion: '1' };
-      },
-      // biome-ignore lint/correctness/useYield: nothing changes.
-      async *watch(_resource, _from, signal) {
-        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      },
-    },
-    now: () => 0,
-    onChange: () => {},
-    onError: (error) => {
-      throw error;
-    },
-    ...options,
-  });
-  const run = world.run(ending.signal);
-  await world.synced;
-  ending.abort();
-  await run;
-  return world;
-}
 
 const namespace = (name: string, labels?: Record<string, string>): KubeObject => ({
   ...{ apiVersion: 'v1', kind: 'Namespace' },
