@@ -1,11 +1,11 @@
 // The Kubernetes bench: the controller on a real API server, by a program that needs a Node 24.
 import type { Finding } from '../findings.ts';
 import { onNode24 } from '../on-node-24.ts';
-import type { Measurements, WriteCounts } from './measurements.ts';
+import { AGENTS, type Measurements, SERVERS, TOOLS, type WriteCounts } from './measurements.ts';
 
 const PROGRAM = 'bench/kubernetes/measured/main.ts';
-/** As in measured/world.ts. */
-const [AGENTS, SERVERS, DEPENDENTS] = [1000, 200, 20] as const;
+/** Agents that use one server. */
+const DEPENDENTS = (AGENTS * TOOLS) / SERVERS;
 const CONVERGE_MS = 60_000;
 const MEMORY_BYTES = 300 * 2 ** 20;
 

@@ -1,3 +1,8 @@
+export const AGENTS = 1000;
+export const SERVERS = 200;
+/** Servers that each agent uses. */
+export const TOOLS = 4;
+
 /** Writes by resource. */
 export type WriteCounts = Readonly<Record<string, number>>;
 

@@ -1,14 +1,6 @@
 // The objects that the controller is measured with.
 import type { ControlPlane } from '../../../test/interop/support/kube-control-plane.ts';
-
-export const AGENTS = 1000;
-export const SERVERS = 200;
-/** Servers that each agent uses. */
-const TOOLS = 4;
-/** Agents that use one server. */
-export const DEPENDENTS: number = (AGENTS * TOOLS) / SERVERS;
-/** For each agent: ServiceAccount, Secret, Service, Deployment. */
-export const CHILDREN = 4;
+import { AGENTS, SERVERS, TOOLS } from '../measurements.ts';
 
 const NAMESPACE = 'bench';
 const API = `/apis/onbehalf.dev/v1alpha1/namespaces/${NAMESPACE}`;

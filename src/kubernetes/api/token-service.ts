@@ -87,7 +87,7 @@ export interface TokenService {
 }
 
 /** Names of the dialects, each a function of `onbehalf/dialects`. */
-export const DIALECTS = [
+const DIALECTS = [
   'keycloak',
   'okta',
   'auth0Custom',

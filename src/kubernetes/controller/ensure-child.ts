@@ -42,7 +42,7 @@ export async function ensureChild(want: Child, agent: Agent, context: ChildConte
   const metadata = { ...want.metadata, uid: live?.metadata.uid };
   const applied = live
     ? await applyOver(live, { ...want, metadata }, { client, signal })
-    : await client.apply(RESOURCES[kind], want, signal);
+    : await client.apply(RESOURCES[kind], asNew(want), signal);
   return { live: world.wrote(kind, applied), wrote: true };
 }
 
@@ -55,6 +55,14 @@ export async function removeChild(kind: ChildKind, agent: Agent, context: ChildC
   if (live.metadata.deletionTimestamp !== undefined) return;
   await context.client.delete(RESOURCES[kind], { namespace, name, uid }, context.signal);
   context.world.deleted({ kind, namespace, name });
+}
+
+/**
+ * Made, or refused (409) where there is an object of this name that nobody has told of yet: no object has so old a version.
+ * Without, an apply by force would make somebody else's object ours.
+ */
+export function asNew(want: Child): KubeObject {
+  return { ...want, metadata: { ...want.metadata, resourceVersion: '1' } };
 }
 
 function asComparable(want: Child): KubeObject {

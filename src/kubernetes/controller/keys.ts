@@ -11,8 +11,3 @@ export function keyOfText(text: string): ObjectKey {
   const [kind, namespace, name] = text.split('/') as [ObjectKey['kind'], string, string];
   return { kind, namespace, name };
 }
-
-/** `NAMESPACE/NAME`. */
-export function placeText({ metadata: { namespace = '', name } }: KubeObject): string {
-  return `${namespace}/${name}`;
-}

@@ -10,6 +10,8 @@ import { createReflector, type Reflector } from '../../../src/kubernetes/client/
 import { RESOURCES } from '../../../src/kubernetes/client/resources.ts';
 import { createTransport } from '../../../src/kubernetes/client/transport.ts';
 import type { KubeClient, KubeObject, WatchEvent } from '../../../src/kubernetes/client/types.ts';
+import type { Child } from '../../../src/kubernetes/controller/children.ts';
+import { asNew } from '../../../src/kubernetes/controller/ensure-child.ts';
 import { runAsLeader } from '../../../src/kubernetes/leader/run-as-leader.ts';
 import { systemTime } from '../../../src/kubernetes/time.ts';
 import { thrownBy } from '../../support/failure.ts';
@@ -172,6 +174,28 @@ describe.skipIf(programs === undefined)('On a real API server', () => {
     const without = await client.apply(ConfigMap, configMap('applied', { ours: '3' }));
     expect(without.data).toEqual({ ours: '3', theirs: '2' });
     await remove('applied');
+  });
+
+  test('what is applied as new is made, and refused where somebody else has made it', async () => {
+    const client = await clientOf(plane.adminKubeconfig.path);
+    const child = (name: string): Child => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, namespace: 'default' },
+      data: { config: 'e30=' },
+    });
+    const body = { metadata: { name: 'theirs' }, data: { password: 'eA==' } };
+    await plane.api('POST', '/api/v1/namespaces/default/secrets', { body });
+    expect((await kubeErrorOf(client.apply(Secret, asNew(child('theirs'))))).reason).toBe('Conflict');
+    expect((await client.get(Secret, { namespace: 'default', name: 'theirs' }))?.data).toEqual(body.data);
+
+    expect((await client.apply(Secret, asNew(child('ours')))).data).toEqual({ config: 'e30=' });
+    expect((await kubeErrorOf(client.apply(Secret, asNew(child('ours'))))).reason).toBe('Conflict');
+    const { metadata } = await client.apply(Secret, child('ours'));
+    // One entry, so that what is no longer wanted one day goes.
+    expect(metadata).toMatchObject({
+      managedFields: [{ manager: 'onbehalf-controller', operation: 'Apply' }],
+    });
   });
 
   test('an apply of a status changes nothing else', async () => {
