@@ -1,4 +1,3 @@
-import type { KubeObject } from '../client/types.ts';
 import type { ObjectKey } from '../compile/types.ts';
 
 /** A key as text, to look things up by: names hold no slash. */
