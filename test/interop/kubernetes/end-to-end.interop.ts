@@ -168,7 +168,7 @@ describe.skipIf(!available)('an Agent of deploy/samples, from objects to calls',
   }, 90_000);
 
   test('the pod that its Deployment describes starts and serves; the Agent becomes Ready', async () => {
-    const entrypoint = [process.execPath, CLI, 'agent'] as [string, ...string[]];
+    const entrypoint = 'agent';
     pod = await startPod({
       plane,
       namespace: NAMESPACE,

@@ -1,6 +1,6 @@
-import { chmod, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { ControlPlane } from '../../support/kube-control-plane.ts';
@@ -8,6 +8,7 @@ import { startKubeProcess } from '../../support/kube-process.ts';
 import type { Container, DeploymentObject, Probe } from './template.ts';
 import { data, fillVolumes, type Ground } from './volumes.ts';
 
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url));
 /** No user of this machine, as in our image. */
 const USER = 65_532;
@@ -19,8 +20,8 @@ export interface PodOptions {
   readonly deployment: string;
   /** Address of the pod: one of 127.0.0.0/8, on which nothing else listens. */
   readonly ip: string;
-  /** What the image starts. */
-  readonly entrypoint: readonly [string, ...string[]];
+  /** Command of the CLI that the image starts. */
+  readonly entrypoint: string;
 }
 
 /** A pod of a Deployment: its container's command as a process of this machine. */
@@ -56,15 +57,17 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   const log = join(folder, 'log');
   await writeFile(log, '');
   await mkdir(join(folder, 'root'));
+  const image = await makeImage(folder);
   const unshare = isRoot ? ['unshare', '--mount'] : ['unshare', '--mount', '--map-root-user'];
   const command = [
     ...unshare,
     ...['sh', ENTER, join(folder, 'root'), isRoot ? `${USER}:${pod.securityContext.fsGroup ?? USER}` : ''],
     ...[container.securityContext.readOnlyRootFilesystem ? '1' : '', log],
+    ...image,
     ...mounts(ground, container),
     '--',
     ...['/usr/bin/env', '-i', ...(await environment(ground, container))],
-    ...(container.command ?? options.entrypoint),
+    ...(container.command ?? ['/node/node', '/app/dist/cli/main.js', options.entrypoint]),
     ...container.args.map((argument) => (argument === '0.0.0.0' ? ip : argument)),
   ] as [string, ...string[]];
   const options2 = { ready: /the pod is made/, pidFile: join(folder, 'pid'), folder };
@@ -88,6 +91,16 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   }
   await tellReady(plane, path, deployment);
   return started;
+}
+
+/** What our image has: Node, the program, and its packages; wherever they are here, and whoever may look there. */
+async function makeImage(folder: string): Promise<readonly string[]> {
+  const app = join(folder, 'app');
+  await mkdir(join(app, 'node_modules'), { recursive: true });
+  for (const name of ['dist', 'package.json'])
+    await cp(join(ROOT, name), join(app, name), { recursive: true });
+  const packages = join(ROOT, 'node_modules');
+  return [`${dirname(process.execPath)}:/node:ro`, `${app}:/app:ro`, `${packages}:/app/node_modules:ro`];
 }
 
 function mounts({ folder }: Ground, { volumeMounts }: Container): readonly string[] {
