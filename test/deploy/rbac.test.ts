@@ -65,6 +65,7 @@ const HEAR = ['list', 'watch'];
 const CONTROLLER = {
   ...Object.fromEntries(OURS.map((plural) => [`${plural}.${GROUP}`, HEAR])),
   ...Object.fromEntries(OURS.map((plural) => [`${plural}/status.${GROUP}`, ['patch']])),
+  [`agents.${GROUP}`]: READ,
   [`agents/finalizers.${GROUP}`]: ['update'],
   secrets: [...HEAR, 'create', 'patch'],
   serviceaccounts: [...CHILD, 'delete'],

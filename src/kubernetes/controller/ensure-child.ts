@@ -23,7 +23,7 @@ export type Ensured =
 
 /**
  * Makes a child as it should be; writes nothing where it is so already. An object of its name that is not this Agent's
- * is never touched.
+ * is never touched, unless it belonged to a former Agent of its name.
  *
  * @throws KubeError
  */
@@ -35,7 +35,7 @@ export async function ensureChild(want: Child, agent: Agent, context: ChildConte
   const known = world.child(kind, namespace, name);
   const asked = known === undefined && kind !== 'Secret';
   const live = asked ? await client.get(RESOURCES[kind], { namespace, name }, signal) : known;
-  const obstacle = live && obstacleOf(kind, live, agent);
+  const obstacle = live && (await obstacleOf(kind, live, agent, context));
   if (obstacle) return { obstacle };
   if (live && !differs(asComparable(want), live)) return { live, wrote: false };
   // With its uid, this is refused if another object has come into its place.
@@ -51,8 +51,8 @@ export async function removeChild(kind: ChildKind, agent: Agent, context: ChildC
   const { name, namespace = '' } = agent.metadata;
   const live = context.world.child(kind, namespace, name);
   const uid = live?.metadata.uid;
-  if (live === undefined || uid === undefined || !isOwned(live, agent)) return;
-  if (live.metadata.deletionTimestamp !== undefined) return;
+  if (live === undefined || uid === undefined || live.metadata.deletionTimestamp !== undefined) return;
+  if (!isOwned(live, agent) && !(isFormers(live, agent) && (await isCurrent(agent, context)))) return;
   await context.client.delete(RESOURCES[kind], { namespace, name, uid }, context.signal);
   context.world.deleted({ kind, namespace, name });
 }
@@ -69,27 +69,40 @@ function asComparable(want: Child): KubeObject {
   return want.kind === 'Secret' ? keepSecret(want) : want;
 }
 
-function obstacleOf(kind: ChildKind, live: KubeObject, agent: Agent): Finding | undefined {
-  const { name } = live.metadata;
+async function obstacleOf(
+  kind: ChildKind,
+  live: KubeObject,
+  agent: Agent,
+  context: ChildContext,
+): Promise<Finding | undefined> {
+  const { name, deletionTimestamp } = live.metadata;
+  const former = isFormers(live, agent);
+  if (deletionTimestamp !== undefined && (former || isOwned(live, agent))) {
+    return progressing(`The ${kind} ${name} is being deleted. Then a new one is made.`);
+  }
+  if (isOwned(live, agent) || (former && (await isCurrent(agent, context)))) return undefined;
+  if (former) return progressing(`The ${kind} ${name} belongs to another Agent of this name.`);
   const owner = controllerOf(live);
-  if (owner !== undefined && isAgent(owner, agent) && owner.uid !== agent.metadata.uid) {
-    return goingAway(kind, name, 'It belonged to a former Agent of this name.');
-  }
-  if (!isOwned(live, agent)) {
-    const whose = owner === undefined ? '' : `, which belongs to ${owner.kind} ${owner.name}`;
-    return {
-      status: 'False',
-      reason: 'NameTaken',
-      message: `There is a ${kind} ${name}${whose}, and it is not touched. Delete or rename it, or give this Agent another name.`,
-    };
-  }
-  return live.metadata.deletionTimestamp === undefined
-    ? undefined
-    : goingAway(kind, name, 'Then a new one is made.');
+  const whose = owner === undefined ? '' : `, which belongs to ${owner.kind} ${owner.name}`;
+  return {
+    status: 'False',
+    reason: 'NameTaken',
+    message: `There is a ${kind} ${name}${whose}, and it is not touched. Delete or rename it, or give this Agent another name.`,
+  };
 }
 
-function goingAway(kind: ChildKind, name: string, why: string): Finding {
-  return { status: 'False', reason: 'Progressing', message: `The ${kind} ${name} is being deleted. ${why}` };
+/**
+ * Whether the API server too knows this Agent: what is watched may be late, and then the other one is not a former but the
+ * next.
+ */
+async function isCurrent({ metadata }: Agent, { client, signal }: ChildContext): Promise<boolean> {
+  const { namespace = '', name, uid } = metadata;
+  const found = await client.get(RESOURCES.Agent, { namespace, name }, signal);
+  return found?.metadata.uid === uid;
+}
+
+function progressing(message: string): Finding {
+  return { status: 'False', reason: 'Progressing', message };
 }
 
 function controllerOf({ metadata }: KubeObject): OwnerReference | undefined {
@@ -104,4 +117,13 @@ function isAgent({ apiVersion, kind, name }: OwnerReference, agent: Agent): bool
 function isOwned(live: KubeObject, agent: Agent): boolean {
   const owner = controllerOf(live);
   return owner !== undefined && isAgent(owner, agent) && owner.uid === agent.metadata.uid;
+}
+
+/**
+ * Whether it is that of another Agent of the same name. The garbage collector deletes what a former one has left, but not
+ * where it has missed, while the API server was away, that one Agent has taken the place of another.
+ */
+function isFormers(live: KubeObject, agent: Agent): boolean {
+  const owner = controllerOf(live);
+  return owner !== undefined && isAgent(owner, agent) && owner.uid !== agent.metadata.uid;
 }

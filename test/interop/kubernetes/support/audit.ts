@@ -99,18 +99,28 @@ function writeOf(line: string): readonly Write[] {
   ];
 }
 
+const CREATED = 201;
+/** What the API server notes of a request whose client has gone. */
+const BROKEN_OFF = 504;
 /** The kinds of objects that are made for an agent. */
 const CHILDREN: ReadonlySet<string> = new Set(['secrets', 'services', 'serviceaccounts', 'deployments']);
 
 /** How often each child was made, by `resource namespace/name`. */
-export function creations(writes: readonly Write[]): ReadonlyMap<string, number> {
+export function creations(writes: readonly Write[]): Map<string, number> {
   const made = new Map<string, number>();
-  for (const { resource, namespace, name, code } of writes) {
-    if (code !== 201 || !CHILDREN.has(resource)) continue;
-    const id = `${resource} ${namespace}/${name}`;
-    made.set(id, (made.get(id) ?? 0) + 1);
-  }
+  for (const id of childrenWritten(writes, CREATED)) made.set(id, (made.get(id) ?? 0) + 1);
   return made;
+}
+
+/** The children, as {@link creations} calls them, of the writes whose answer nobody waited for: they may have been carried out. */
+export function unanswered(writes: readonly Write[]): readonly string[] {
+  return childrenWritten(writes, BROKEN_OFF);
+}
+
+function childrenWritten(writes: readonly Write[], wanted: number): readonly string[] {
+  return writes.flatMap(({ resource, namespace, name, code }) =>
+    code === wanted && CHILDREN.has(resource) ? [`${resource} ${namespace}/${name}`] : [],
+  );
 }
 
 /**
