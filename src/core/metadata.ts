@@ -69,9 +69,16 @@ function wellKnownUrls(options: MetadataOptions): readonly URL[] {
   const issuer = new URL(options.issuer as string);
   const path = issuer.pathname.replace(/\/$/, '');
   return [
-    new URL(`${path}/.well-known/openid-configuration`, issuer),
-    new URL(`/.well-known/oauth-authorization-server${path}`, issuer),
+    atPath(issuer, `${path}/.well-known/openid-configuration`),
+    atPath(issuer, `/.well-known/oauth-authorization-server${path}`),
   ];
+}
+
+/** Not by resolving: a path that begins with two slashes would be taken for a host. */
+function atPath(issuer: URL, path: string): URL {
+  const url = new URL(issuer.origin);
+  url.pathname = path;
+  return url;
 }
 
 async function firstAnswer(

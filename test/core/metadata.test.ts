@@ -53,6 +53,25 @@ test('the issuer is asked for its OpenID configuration first, and for no more wh
   expect(pathsOf(server)).toEqual([OPENID]);
 });
 
+test('an issuer whose path begins with two slashes is asked itself, and not a host of that name', async () => {
+  const elsewhere = await startLoopback(always({}));
+  const { host } = new URL(elsewhere.origin);
+  const server = await startLoopback((request, response) => {
+    const issuer = `${server.origin}//${host}`;
+    const isThere = request.path === `//${host}${OPENID}`;
+    json(response, { issuer, token_endpoint: `${server.origin}/token` }, { status: isThere ? 200 : 404 });
+  });
+  const found = service({ issuer: `${server.origin}//${host}` });
+  expect(await found.discover()).toBe(`${server.origin}/token`);
+  expect(elsewhere.received).toEqual([]);
+});
+
+test('a document that names an issuer whose path is like a host that cannot be is refused', async () => {
+  const server = await startMetadata(() => ({ [OPENID]: { issuer: 'http://localhost//%00' } }));
+  const failure = await failureOf(service({ metadataUrl: `${server.origin}${OPENID}` }).discover());
+  expect(failure.code).toBe('sts_metadata_invalid');
+});
+
 test('without an OpenID configuration the issuer is asked for RFC 8414 metadata', async () => {
   const server = await startMetadata(goodAt(OAUTH));
   expect(await service({ issuer: server.origin }).discover()).toBe(`${server.origin}/token`);

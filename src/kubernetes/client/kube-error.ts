@@ -3,6 +3,7 @@
  * `Unauthorized`, `Invalid`, `TooManyRequests`, ...), or one of ours:
  *
  * - `Expired`: the resource version is not known (any more); list again. All answers 410 have it.
+ * - `NamespaceTerminating`: nothing is made in this namespace any more; the API says `Forbidden`, and this as its cause.
  * - `UnknownResource`: 404 that is not about an object: the API server does not serve such a resource (yet).
  * - `Unreachable`: no answer, or a broken one.
  * - `TimedOut`: no whole answer in time.

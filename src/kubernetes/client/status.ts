@@ -26,6 +26,7 @@ interface Status {
 }
 
 const LONGEST = 500;
+const TERMINATING = 'NamespaceTerminating';
 /** Reasons by status, for answers that come from something in front of the API server. */
 const REASONS: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
@@ -65,6 +66,8 @@ function reasonOf({ reason, details }: Status, code: number): string {
   // A cluster that was restored from a backup is behind what was seen of it.
   const isAhead = causesOf(details).some((cause) => cause?.reason === 'ResourceVersionTooLarge');
   if (code === 410 || isAhead) return 'Expired';
+  // In words too, but of a Secret no words are repeated.
+  if (causesOf(details).some((cause) => cause?.reason === TERMINATING)) return TERMINATING;
   if (code === 404 && typeof details?.name !== 'string') return 'UnknownResource';
   if (typeof reason === 'string' && /^[A-Za-z]{1,64}$/.test(reason)) return reason;
   return REASONS[code] ?? 'Unknown';

@@ -14,7 +14,12 @@ export interface ChildContext {
   readonly client: Pick<KubeClient, 'apply' | 'delete' | 'get' | 'merge'>;
   readonly world: World;
   readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
+
+/** How long after an Agent was made the garbage collector may take for what a former one of its name has left. */
+const COLLECTED_MS = 20_000;
 
 /** How it went: the object as it is now, or why it could not be made. */
 export type Ensured =
@@ -52,7 +57,8 @@ export async function removeChild(kind: ChildKind, agent: Agent, context: ChildC
   const live = context.world.child(kind, namespace, name);
   const uid = live?.metadata.uid;
   if (live === undefined || uid === undefined || live.metadata.deletionTimestamp !== undefined) return;
-  if (!isOwned(live, agent) && !(isFormers(live, agent) && (await isCurrent(agent, context)))) return;
+  const mayGo = isFormers(live, agent) && !isNew(agent, context) && (await isCurrent(agent, context));
+  if (!isOwned(live, agent) && !mayGo) return;
   await context.client.delete(RESOURCES[kind], { namespace, name, uid }, context.signal);
   context.world.deleted({ kind, namespace, name });
 }
@@ -80,7 +86,13 @@ async function obstacleOf(
   if (deletionTimestamp !== undefined && (former || isOwned(live, agent))) {
     return progressing(`The ${kind} ${name} is being deleted. Then a new one is made.`);
   }
-  if (isOwned(live, agent) || (former && (await isCurrent(agent, context)))) return undefined;
+  if (isOwned(live, agent)) return undefined;
+  if (former && isNew(agent, context)) {
+    return progressing(
+      `The ${kind} ${name} belonged to a former Agent of this name, and is about to be deleted.`,
+    );
+  }
+  if (former && (await isCurrent(agent, context))) return undefined;
   if (former) return progressing(`The ${kind} ${name} belongs to another Agent of this name.`);
   const owner = controllerOf(live);
   const whose = owner === undefined ? '' : `, which belongs to ${owner.kind} ${owner.name}`;
@@ -89,6 +101,11 @@ async function obstacleOf(
     reason: 'NameTaken',
     message: `There is a ${kind} ${name}${whose}, and it is not touched. Delete or rename it, or give this Agent another name.`,
   };
+}
+
+/** Whether the garbage collector may still be about to delete what a former one has left. */
+function isNew({ metadata }: Agent, { now }: ChildContext): boolean {
+  return now() - Date.parse(metadata.creationTimestamp ?? '') < COLLECTED_MS;
 }
 
 /**

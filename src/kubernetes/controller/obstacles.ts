@@ -25,9 +25,9 @@ export function obstacleOfError(error: unknown): Finding | undefined {
   return { status: 'False', reason: 'WriteFailed', message: `${said}\nThe controller tries again.` };
 }
 
-/** Whether nothing can be made any more, because the whole namespace goes away; the API server says so in words only. */
+/** Whether nothing can be made any more, because the whole namespace goes away. */
 export function isTerminating(error: unknown): boolean {
-  return isKubeError(error, 'Forbidden') && error.message.includes('because it is being terminated');
+  return isKubeError(error, 'NamespaceTerminating');
 }
 
 /** Whether the same write would fail again: 400 and 422 are about its content. */

@@ -180,7 +180,7 @@ describe.skipIf(programs === undefined)('deploy/ on a real API server', () => {
           `configmaps ${read}`,
           `namespaces ${hear}`,
           'events.events.k8s.io [] [] [create]',
-          ...OURS.map((one) => `${one}.${GROUP} ${hear}`),
+          ...OURS.map((one) => `${one}.${GROUP} ${one === 'agents' ? read : hear}`),
           ...OURS.map((one) => `${one}.${GROUP}/status [] [] [patch]`),
           `agents.${GROUP}/finalizers [] [] [update]`,
         ].toSorted(),

@@ -37,6 +37,18 @@ async function kubeErrorOf(work: Promise<unknown>): Promise<KubeError> {
   throw new Error('it failed with another error', { cause: error });
 }
 
+test('in a namespace that is going away nothing is made, and that is told of a Secret too', async () => {
+  const causes = [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }];
+  const message = 'secrets "a" is forbidden: unable to create new content, because it is being terminated';
+  const { client } = await startFaulty((_request, response) =>
+    json(response, status(403, 'Forbidden', { message, details: { causes } }), { status: 403 }),
+  );
+  const secret = { ...configMap('a'), kind: 'Secret' } as KubeObject;
+  expect(await kubeErrorOf(client.apply(Secret, secret))).toMatchObject({
+    ...{ code: 403, reason: 'NamespaceTerminating' },
+  });
+});
+
 describe('A request', () => {
   test('has the path of its resource, the token, and nothing that asks for compression', async () => {
     const { api, client } = await startFaulty(always(configMap('a')), { userAgent: 'onbehalf/1.0' });

@@ -13,6 +13,8 @@ const agent = agentOf();
 const { objects } = childrenOf(agent, compiledOf(), { agentImage: 'image' });
 const secret = objects.find(({ kind }) => kind === 'Secret') as (typeof objects)[number];
 
+const NOW = Date.parse('2026-01-01T00:01:00Z');
+
 interface Seen {
   /** What was applied. */
   readonly applied: readonly KubeObject[];
@@ -22,7 +24,11 @@ interface Seen {
 }
 
 /** @param current - the uid of the Agent, as the API server says */
-async function seenWhere(known: KubeObject | undefined, current = agent.metadata.uid): Promise<Seen> {
+async function seenWhere(
+  known: KubeObject | undefined,
+  current = agent.metadata.uid,
+  made = agent,
+): Promise<Seen> {
   const applied: KubeObject[] = [];
   const deleted: string[] = [];
   const context = {
@@ -38,9 +44,10 @@ async function seenWhere(known: KubeObject | undefined, current = agent.metadata
     },
     world: { child: () => known, wrote: (_: string, object: KubeObject) => object, deleted: () => {} },
     signal: new AbortController().signal,
+    now: () => NOW,
   } as unknown as ChildContext;
-  const { obstacle } = await ensureChild(secret, agent, context);
-  await removeChild('ServiceAccount', agent, context);
+  const { obstacle } = await ensureChild(secret, made, context);
+  await removeChild('ServiceAccount', made, context);
   return { applied, deleted, obstacle: obstacle?.message };
 }
 
@@ -60,8 +67,22 @@ const liveOf = (owner: string, metadata: Partial<KubeObject['metadata']> = {}): 
     },
   });
 
-test('what a former Agent of the name has left becomes the own, or goes where it is not wanted', async () => {
-  const { applied, deleted, obstacle } = await seenWhere(liveOf('uid-of-former'));
+const madeAt = (creationTimestamp: string): typeof agent => agentOf({}, { creationTimestamp });
+
+test('what a former Agent of the name has left is the garbage collector’s at first', async () => {
+  expect(await seenWhere(liveOf('uid-of-former'), 'uid-1', madeAt('2026-01-01T00:00:41Z'))).toEqual({
+    applied: [],
+    deleted: [],
+    obstacle: 'The Secret helper belonged to a former Agent of this name, and is about to be deleted.',
+  });
+});
+
+test('what it has not deleted becomes the own, or goes where it is not wanted', async () => {
+  const { applied, deleted, obstacle } = await seenWhere(
+    liveOf('uid-of-former'),
+    'uid-1',
+    madeAt('2026-01-01T00:00:40Z'),
+  );
   expect(obstacle).toBeUndefined();
   expect(applied).toMatchObject([
     { metadata: { uid: 'uid-of-secret', ownerReferences: [{ uid: agent.metadata.uid }] } },
