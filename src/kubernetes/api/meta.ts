@@ -18,6 +18,8 @@ export interface ObjectMeta {
   readonly generation?: number | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** When it was made, RFC 3339. */
+  readonly creationTimestamp?: string | undefined;
   /** When deletion was asked for, RFC 3339. */
   readonly deletionTimestamp?: string | undefined;
 }

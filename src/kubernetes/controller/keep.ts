@@ -8,7 +8,11 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** What is kept of an object: all but who set which field, and kubectl's copy of it. */
 export function keepWhole(kind: keyof typeof RESOURCES): (object: KubeObject) => KubeObject {
-  return (object) => ({ ...object, ...identity(kind), metadata: keptMeta(object.metadata) });
+  return (object) => {
+    const { creationTimestamp } = object.metadata;
+    const metadata = { ...keptMeta(object.metadata), ...(creationTimestamp && { creationTimestamp }) };
+    return { ...object, ...identity(kind), metadata };
+  };
 }
 
 /** What is kept of what is only referred to: that it is there, its labels, and the names of its keys. */
