@@ -164,6 +164,8 @@ describe.skipIf(!available)('an Agent of deploy/samples, from objects to calls',
     await expect.poll(() => condition('tokenservices', 'default', 'Ready'), WAIT).toMatch(/^True /);
     await expect.poll(() => condition('remotemcpservers', 'mail', 'Ready'), WAIT).toMatch(/^True /);
     await expect.poll(() => condition('agents', 'assistant', 'Accepted'), WAIT).toMatch(/^True /);
+    // It is told when its Deployment has been made; before, what it refers to may not have been seen yet.
+    await expect.poll(() => condition('agents', 'assistant', 'ResolvedRefs'), WAIT).toMatch(/^True /);
     expect(await condition('agents', 'assistant', 'Ready')).toMatch(/^False /);
   }, 90_000);
 
