@@ -21,7 +21,8 @@ RUN node deploy/image/keep-peers.mjs @kubernetes/client-node @modelcontextprotoc
   && npm ci --omit=dev --ignore-scripts --loglevel=notice
 
 FROM source AS agent-packages
-RUN node deploy/image/keep-peers.mjs @a2a-js/sdk @google/adk @modelcontextprotocol/client @opentelemetry/api zod \
+RUN node deploy/image/keep-peers.mjs @a2a-js/sdk @ai-sdk/amazon-bedrock @ai-sdk/anthropic @ai-sdk/azure @ai-sdk/openai \
+    @google/adk @modelcontextprotocol/client @opentelemetry/api zod \
   && npm ci --omit=dev --ignore-scripts --loglevel=notice
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS runtime

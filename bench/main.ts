@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 const USAGE = `Usage: npm run bench -- NAME [--json] [--check] [--frameworks]
 
   adk      ADK's own MCPToolset and ours, side by side (takes about a minute)
+  agent    the agent server over HTTP, against ADK's own toA2a (a minute)
   broker   the broker alone: look-ups, memory, exchanges, against google-auth-library and oauth4webapi (a minute)
   kubernetes
            the controller with a thousand agents on a real API server, which is built first (3 minutes; the first time 10 more)
@@ -78,6 +79,16 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       json: { rows, ratios: ratiosOf(rows), budgets },
       print: (to) => printReport(rows, to),
       met: budgets.every(({ met }) => met),
+    };
+  },
+  async agent(progress) {
+    const { benchAgent } = await import('./agent/main.ts');
+    const { printFindings } = await import('./findings.ts');
+    const findings = await benchAgent(progress);
+    return {
+      json: { findings },
+      print: (to) => printFindings(findings, to),
+      met: findings.every(({ met }) => met !== false),
     };
   },
   async broker(progress) {

@@ -7,7 +7,7 @@ export interface Spread {
 }
 
 /** The value below which the share `q` (0 to 1) of the values lies; NaN without values. */
-function quantile(values: readonly number[], q: number): number {
+export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const position = (sorted.length - 1) * q;
   const low = sorted[Math.floor(position)] ?? Number.NaN;

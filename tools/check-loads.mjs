@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { entryPoints } from './package-entries.mjs';
 
 const HEAVY = [
+  '@ai-sdk',
   '@google/adk',
   '@kubernetes',
   '@modelcontextprotocol',
@@ -39,7 +40,7 @@ const FORBIDDEN = {
   // The API types are zod schemas, so zod is there.
   'onbehalf/kubernetes': [...HEAVY, ...LATER],
   // The ADK is there; what serves A2A comes at start-up.
-  'onbehalf/agent': ['oidc-provider', '@kubernetes'],
+  'onbehalf/agent': ['oidc-provider', '@kubernetes', '@ai-sdk'],
   'onbehalf/sts': HEAVY,
 };
 

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What the package may weigh, packed. */
-export const MAX_PACKED_BYTES = 400_000;
+export const MAX_PACKED_BYTES = 450_000;
 /** And without the programs: docs/adr/0010. */
 export const MAX_LIBRARY_BYTES = 200_000;
 /** The programs and what is written of them: who imports the library loads none of these. */
 export const PROGRAMS = [
   ...['dist/kubernetes', 'dist/agent', 'dist/config', 'dist/cli'],
-  ...['docs/kubernetes.md', 'docs/kagent.md'],
+  ...['docs/kubernetes.md', 'docs/kagent.md', 'docs/agent.md', 'docs/configuration.md', 'schema'],
 ];
 export const MAX_RUNTIME_DEPENDENCIES = 3;
 
@@ -22,12 +22,15 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'deploy/grafana/onbehalf.json',
+  'docs/agent.md',
+  'docs/configuration.md',
   'docs/errors.md',
   'docs/inbound.md',
   'docs/kagent.md',
   'docs/kubernetes.md',
   'docs/security.md',
   'docs/telemetry.md',
+  'schema/config.schema.json',
 ];
 
 /**

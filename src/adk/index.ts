@@ -1,4 +1,5 @@
 export type { ToolError } from '../mcp/tool-error.ts';
+export type { PropagationFailure } from './failure-hook.ts';
 export { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 export {
   ADKTokenPropagationPlugin,

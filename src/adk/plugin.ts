@@ -24,6 +24,7 @@ import { type ToolError, toolError } from '../mcp/tool-error.ts';
 import { readToolset } from './adopt.ts';
 import { bind, bindingOf, type ToolsetBinding } from './binding.ts';
 import { delegatedTools } from './delegated-tools.ts';
+import { type PropagationFailure, tellFailure } from './failure-hook.ts';
 import { createHeaderProvider, type HeaderProvider, type HeaderProviderOptions } from './header-provider.ts';
 import { createRunRegistry, type RunRegistry } from './run-registry.ts';
 import { DelegatedMCPToolset, type DelegatedMCPToolsetOptions, toolsetOptions } from './toolset.ts';
@@ -48,6 +49,11 @@ export interface ADKTokenPropagationPluginOptions {
   readonly catalogue?: Omit<ToolCatalogueOptions, 'pool'> | undefined;
   /** Plugin name within a runner. Default: `onbehalf`. */
   readonly name?: string | undefined;
+  /**
+   * Hears of each tool call and each listing that could not be made, whatever becomes of it: by what the model is told, nobody can
+   * tell it from what a server said. It is called in the asynchronous context of the run; what it throws is dropped. Default: nobody.
+   */
+  readonly onFailure?: ((failure: PropagationFailure) => void) | undefined;
 }
 
 /** Parameters of `Runner.runAsync`, and who the run is for. */
@@ -71,6 +77,7 @@ export type DelegatedRunParams = Parameters<Runner['runAsync']>[0] & {
 export class ADKTokenPropagationPlugin extends BasePlugin {
   readonly #broker: Broker;
   readonly #subjectToken: SubjectTokenGetter | undefined;
+  readonly #onFailure: ADKTokenPropagationPluginOptions['onFailure'];
   readonly #pool: SessionPool;
   readonly #catalogue: ToolCatalogue;
   readonly #runs: RunRegistry;
@@ -85,8 +92,10 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
       sessions: 'object?',
       catalogue: 'object?',
       name: 'text?',
+      onFailure: 'function?',
     });
     this.#broker = options.broker;
+    this.#onFailure = options.onFailure;
     this.#runs = createRunRegistry(options.broker.status);
     this.#subjectToken = options.subjectToken;
     this.#pool = createSessionPool({ ...options.sessions, broker: options.broker });
@@ -249,18 +258,32 @@ export class ADKTokenPropagationPlugin extends BasePlugin {
           return await this.#catalogue.list(server, { discovery, agentCredential, delegation, signal });
         } catch (error) {
           this.#warn(server, error);
+          if (!signal?.aborted) tellFailure(this.#onFailure, { stage: 'listing', server, thrown: error });
           return [];
         }
       },
-      ready: async (context, signal) => {
-        const delegation = this.#runs.find(context);
-        await this.#broker.token(delegation, server.target ?? (await server.resolveTarget(signal)), {
-          signal,
-        });
-      },
-      call: async (context, use, signal) =>
-        this.#pool.call(server, this.#runs.find(context), use, { signal }),
+      ready: (context, signal) =>
+        this.#heard(server, signal, async () => {
+          const delegation = this.#runs.find(context);
+          const target = server.target ?? (await server.resolveTarget(signal));
+          await this.#broker.token(delegation, target, { signal });
+        }),
+      call: (context, use, signal) =>
+        this.#heard(server, signal, async () =>
+          this.#pool.call(server, this.#runs.find(context), use, { signal }),
+        ),
     };
+  }
+
+  /** Does what a call needs, and tells of its failure. */
+  async #heard<T>(server: McpServer, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // An abort is the run's own doing.
+      if (!signal?.aborted) tellFailure(this.#onFailure, { stage: 'call', server, thrown: error });
+      throw error;
+    }
   }
 
   /** Plugins do not run inside an AgentTool, so the tool takes the run's delegation along, at each of its calls. */

@@ -19,11 +19,15 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     graceMs: 'natural?',
     maxContexts: 'positive?',
     contextTtlMs: 'positive?',
+    adminPort: 'natural?',
+    maxRequestsPerMinute: 'positive?',
+    reloadIntervalMs: 'natural?',
+    observer: 'object?',
     environment: 'object?',
     onWarning: 'function?',
     onError: 'function?',
   });
-  const folder = await loadAgentFolder(options.folder);
+  const folder = await loadAgentFolder(options.folder, options.environment ?? process.env);
   const { serve } = await loadPeer('@google/adk', 'an agent server', () => import('./serve.ts'));
   return serve(folder, options);
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { InvocationContext } from '@google/adk';
 import type { SecurityToken } from '../core/token-types.ts';
+import { type InboundHeaders, NO_HEADERS } from './inbound-headers.ts';
 
 /** Who sent a request. It is what A2A calls a user, and shows no token when it is printed. */
 export interface Caller {
@@ -12,6 +13,8 @@ export interface Caller {
   readonly userName: string;
   /** The token that came with the request; none of an anonymous caller. */
   readonly token: () => SecurityToken | undefined;
+  /** Header fields of the request, for servers that they may be handed on to. Nowhere else: they may hold a secret. */
+  readonly headers: () => InboundHeaders;
 }
 
 /** A run under way: who it is for, and what ADK calls it. */
@@ -37,21 +40,32 @@ export function currentRun(): AgentRun | undefined {
 export function knownCaller(
   subject: { readonly iss: string; readonly sub: string },
   token: SecurityToken,
+  headers: InboundHeaders = NO_HEADERS,
 ): Caller {
   // Not joined: an issuer may hold whatever would stand between them.
   const userName = createHash('sha256')
     .update(JSON.stringify([subject.iss, subject.sub]))
     .digest('base64url');
-  return caller(true, userName, token);
+  return caller({ isAuthenticated: true, userName }, token, headers);
 }
 
 /** A caller of whom nothing is known. All of them are one user. */
-export const ANONYMOUS: Caller = caller(false, 'anonymous', undefined);
+export const ANONYMOUS: Caller = anonymousCaller(NO_HEADERS);
 
-function caller(isAuthenticated: boolean, userName: string, token: SecurityToken | undefined): Caller {
-  const result = { isAuthenticated, userName };
+/** {@link ANONYMOUS}, by a request of its own. */
+export function anonymousCaller(headers: InboundHeaders): Caller {
+  return caller({ isAuthenticated: false, userName: 'anonymous' }, undefined, headers);
+}
+
+function caller(
+  shown: Pick<Caller, 'isAuthenticated' | 'userName'>,
+  token: SecurityToken | undefined,
+  headers: InboundHeaders,
+): Caller {
+  const result = { ...shown };
   // Neither enumerable nor shown: contexts of requests get printed.
   Object.defineProperty(result, 'token', { value: () => token, enumerable: false });
+  Object.defineProperty(result, 'headers', { value: () => headers, enumerable: false });
   Object.defineProperty(result, inspect.custom, { value: () => ({ ...result }), enumerable: false });
   return Object.freeze(result) as Caller;
 }

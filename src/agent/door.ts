@@ -5,7 +5,8 @@ import { createRefusals, type Refusal } from '../context/inbound-refusal.ts';
 import { inboundToken, reasonOf } from '../context/inbound-token.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import { securityToken } from '../core/token-types.ts';
-import { ANONYMOUS, type Caller, knownCaller } from './caller.ts';
+import { anonymousCaller, type Caller, knownCaller } from './caller.ts';
+import { inboundHeadersOf } from './inbound-headers.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 
 /** Lets a request in, as its caller, or says what it is answered. */
@@ -93,14 +94,14 @@ function checked(payload: JWTPayload, { audience }: AuthenticationConfig): JWTPa
  * 5.1), or by 503 when its token cannot be checked now.
  */
 export function createDoor({ verify, resourceMetadata, onError }: DoorOptions): Door {
-  if (!verify) return async () => ANONYMOUS;
+  if (!verify) return async (request) => anonymousCaller(inboundHeadersOf(request));
   const refusals = createRefusals({ resourceMetadata });
   return async (request) => {
     const found = inboundToken(request);
     if ('reason' in found) return refusals[found.reason];
     try {
       const { iss = '', sub = '' } = await verify(found.token);
-      return knownCaller({ iss, sub }, securityToken(found.token));
+      return knownCaller({ iss, sub }, securityToken(found.token), inboundHeadersOf(request));
     } catch (error) {
       const reason = reasonOf(error);
       if (reason === 'unavailable') onError?.(error);

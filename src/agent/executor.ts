@@ -6,9 +6,11 @@ import type {
   RequestContext,
 } from '@a2a-js/sdk/server';
 import { type RunConfig, type Runner, StreamingMode } from '@google/adk';
-import { A2AAgentExecutor } from '@google/adk/a2a';
-import { type AgentRun, ANONYMOUS, asRun, type Caller } from './caller.ts';
+import { atWorkIn, type Work } from './at-work.ts';
+import { type AgentRun, ANONYMOUS, type Caller } from './caller.ts';
 import type { Contexts } from './contexts.ts';
+import { CallWitness } from './open-calls.ts';
+import { newTask, performRun } from './perform.ts';
 import { FAILED, finalStatus, logFailure, outwardEvent } from './run-failure.ts';
 import type { Turns } from './turns.ts';
 
@@ -39,6 +41,8 @@ interface Running {
   readonly abort: AbortController;
   readonly context: RequestContext;
   readonly bus: ExecutionEventBus;
+  readonly work: Work;
+  readonly endWork: () => void;
 }
 
 /**
@@ -48,8 +52,14 @@ interface Running {
 export function createExecutor(options: ExecutorOptions): Executor {
   const { runner, endRun, stream, contexts, turns } = options;
   const running = new Set<Running>();
+  const atWork = atWorkIn(contexts);
   let onIdle: (() => void)[] = [];
-  const runConfig: RunConfig = { streamingMode: stream ? StreamingMode.SSE : StreamingMode.NONE };
+  const runConfig: RunConfig = {
+    streamingMode: stream ? StreamingMode.SSE : StreamingMode.NONE,
+    // Whoever sends a message here is the user, or was given the user's token for this agent.
+    allowRemoteToolConfirmation: true,
+  };
+  runner.pluginManager.registerPlugin(new CallWitness());
 
   /** Counts what is kept of a context. A task holds the message once more, which is counted already. */
   const fits = (said: AgentExecutionEvent, { contextId }: RequestContext): boolean =>
@@ -73,15 +83,18 @@ export function createExecutor(options: ExecutorOptions): Executor {
       else stop(entry, 'failed', TOO_LONG);
     };
     const refuse = (why: string): void => {
-      beginTask(context, bus);
+      // So that there is a task to fail, where ADK has not begun one.
+      if (!context.task) bus.publish(newTask(context));
       stop(entry, 'failed', why);
     };
     if (!fits(context.userMessage, context)) return refuse(TOO_LONG);
     try {
-      // One for each run: ADK's remembers ids of artifacts by the agent's name, and so would mix those of two users.
-      const executor = new A2AAgentExecutor({ runner: runnerFor(runner, caller, abort.signal), runConfig });
-      const its = { publish, finished: () => bus.finished() } as ExecutionEventBus;
-      await asRun(run, () => executor.execute(context, its));
+      const { signal } = abort;
+      const { work } = entry;
+      const last = await performRun({ runner, runConfig, context, run, signal, atWork, work, publish });
+      // As soon as its end is told, the next message may come.
+      entry.endWork();
+      if (last) publish(last);
     } catch (error) {
       // Of all that fails once it has begun a task, ADK tells as an event.
       told(error);
@@ -99,7 +112,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   return {
     async execute(context, bus) {
       const caller = (context.context?.user as Caller | undefined) ?? ANONYMOUS;
-      const entry: Running = { abort: new AbortController(), context, bus };
+      const { contextId, taskId } = context;
+      const its: Work = { contextId, taskId };
+      const entry = { abort: new AbortController(), context, bus, work: its, endWork: atWork.begin(its) };
       const run: AgentRun = { caller, contexts: [] };
       const endTurn = turns.begin(context.context ?? entry, caller.userName);
       const leaveContext = contexts.enter(context.contextId, caller.userName);
@@ -110,6 +125,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         await endRun(run).catch((error: unknown) => logFailure(error, context, caller));
         if (typeof leaveContext === 'function') leaveContext();
         endTurn?.();
+        entry.endWork();
         leave(entry);
       }
     },
@@ -135,38 +151,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
       for (const run of running) stop(run, 'failed', 'The agent is being stopped.');
     },
   };
-}
-
-/**
- * The runner as one caller meets it. ADK's executor names a user by the context; here it is who sent the token, so that two
- * users never meet in one session, whatever context they name.
- */
-function runnerFor(runner: Runner, { userName: userId }: Caller, abortSignal: AbortSignal): Runner {
-  const { sessionService } = runner;
-  const asUser = <T extends { readonly userId: string }>(request: T): T => ({ ...request, userId });
-  return Object.create(runner, {
-    sessionService: {
-      value: {
-        getSession: (request: Parameters<typeof sessionService.getSession>[0]) =>
-          sessionService.getSession(asUser(request)),
-        createSession: (request: Parameters<typeof sessionService.createSession>[0]) =>
-          sessionService.createSession(asUser(request)),
-      },
-    },
-    runAsync: {
-      value: (params: Parameters<Runner['runAsync']>[0]) =>
-        runner.runAsync({ ...asUser(params), abortSignal }),
-    },
-  }) as Runner;
-}
-
-/** Puts a task there, so that it can fail, where ADK has not begun one. */
-function beginTask(
-  { taskId: id, contextId, task, userMessage }: RequestContext,
-  bus: ExecutionEventBus,
-): void {
-  const status = { state: 'submitted', timestamp: new Date().toISOString() } as const;
-  if (!task) bus.publish({ kind: 'task', id, contextId, status, history: [userMessage] });
 }
 
 const TOO_LONG = 'This conversation has become too long to go on in: begin a new one.';

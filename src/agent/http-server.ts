@@ -1,16 +1,21 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AgentCard } from '@a2a-js/sdk';
+import { bind } from './bind.ts';
+import type { Caller } from './caller.ts';
 import type { Door } from './door.ts';
 import { type JsonRpc, sendJson } from './json-rpc.ts';
 
 /** What is served. */
 export interface Routes {
-  readonly card: AgentCard;
+  readonly card: () => AgentCard;
   /** Protected resource metadata (RFC 9728), where callers need a token. */
-  readonly resource: object | undefined;
+  readonly resource: () => object | undefined;
   readonly door: Door;
   readonly jsonRpc: JsonRpc;
+  /** After how many seconds this caller may ask again; 0: now. */
+  readonly waitOf: (caller: Caller, request: IncomingMessage) => number;
+  /** Told the status of each answer. */
+  readonly onAnswer: (status: number) => void;
   /** Whether new requests are taken. */
   readonly isReady: () => boolean;
 }
@@ -44,24 +49,23 @@ export const RESOURCE_PATH = '/.well-known/oauth-protected-resource';
 export async function listen(host: string, port: number): Promise<Listening> {
   let routes: Routes | undefined;
   let stopping = false;
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    // A connection that becomes idle later than close() is kept by Node for seconds more.
-    response.once('close', () => stopping && setImmediate(() => server.closeIdleConnections()));
-    if (!routes) return sendJson(response, 503, { error: 'the agent is starting' });
-    respond(routes, request, response).catch(() => {
-      if (response.headersSent) response.destroy();
-      else sendJson(response, 500, { error: 'the request failed' });
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      // A connection that becomes idle later than close() is kept by Node for seconds more.
+      response.once('close', () => stopping && setImmediate(() => server.closeIdleConnections()));
+      if (!routes) return sendJson(response, 503, { error: 'the agent is starting' });
+      const { onAnswer } = routes;
+      response.once('finish', () => onAnswer(response.statusCode));
+      respond(routes, request, response).catch(() => {
+        if (response.headersSent) response.destroy();
+        else sendJson(response, 500, { error: 'the request failed' });
+      });
+    },
+  );
+  const url = await bind(server, host, port);
   return {
-    url: urlOf(server, host),
+    url,
     serve(next) {
       routes = next;
     },
@@ -71,11 +75,6 @@ export async function listen(host: string, port: number): Promise<Listening> {
     },
     cut: () => server.closeAllConnections(),
   };
-}
-
-function urlOf(server: Server, host: string): string {
-  const { port } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 async function respond(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -93,15 +92,17 @@ function document(
 ): { readonly status: number; readonly body: unknown } | undefined {
   switch (path) {
     case CARD_PATH:
-      return { status: 200, body: card };
+      return { status: 200, body: card() };
     case '/health':
       return { status: 200, body: { status: 'ok' } };
     case '/ready':
       return isReady()
         ? { status: 200, body: { status: 'ready' } }
         : { status: 503, body: { status: 'stopping' } };
-    case RESOURCE_PATH:
-      return resource && { status: 200, body: resource };
+    case RESOURCE_PATH: {
+      const body = resource();
+      return body && { status: 200, body };
+    }
     default:
       return undefined;
   }
@@ -116,6 +117,11 @@ async function call(routes: Routes, request: IncomingMessage, response: ServerRe
   if ('status' in admitted) {
     response.writeHead(admitted.status, { ...admitted.headers, connection: 'close' }).end(admitted.body);
     return;
+  }
+  const seconds = routes.waitOf(admitted, request);
+  if (seconds > 0) {
+    const headers = { 'retry-after': String(seconds), connection: 'close' };
+    return sendJson(response, 429, { error: 'too many requests: try again later' }, headers);
   }
   await routes.jsonRpc(request, response, admitted);
 }

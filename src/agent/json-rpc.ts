@@ -98,7 +98,8 @@ async function stream(
     for await (const event of events) {
       // The run goes on without its listener; its task can be asked for.
       if (response.destroyed) break;
-      if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) await drained(response);
+      if (response.write(`data: ${JSON.stringify(event)}\n\n`)) continue;
+      if (!(await drained(response))) return void response.destroy();
     }
   } catch (error) {
     // What else went wrong is not for callers.
@@ -109,7 +110,21 @@ async function stream(
   response.end();
 }
 
-/** Resolves when the client has read on, or has left. */
-async function drained(response: ServerResponse): Promise<void> {
-  await Promise.race([once(response, 'drain'), once(response, 'close')]);
+/** How long a client may read nothing before it is cut off: what it does not read is kept for it. */
+const READ_TIMEOUT_MS = 30_000;
+
+/** @returns whether the client has read on, or has left by itself; `false` when it does neither */
+async function drained(response: ServerResponse): Promise<boolean> {
+  const over = new AbortController();
+  const { signal } = over;
+  const tooLong = setTimeout(() => over.abort(), READ_TIMEOUT_MS);
+  const is = (event: string): Promise<boolean> => once(response, event, { signal }).then(() => true);
+  try {
+    return await Promise.race([is('drain'), is('close')]);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(tooLong);
+    over.abort();
+  }
 }

@@ -2,20 +2,22 @@ import { type BaseLlm, Gemini } from '@google/adk';
 import type { ModelSettings } from '../config/model.ts';
 import { secretSource } from '../config/secret-text.ts';
 import { readSecret } from '../core/secret.ts';
+import { ProviderModel } from './models/provider-model.ts';
+import { createProvider } from './models/providers.ts';
 import { ScriptedModel } from './scripted-model.ts';
 import type { Environment } from './token-services.ts';
 
 /**
- * Makes the model of a config. A key from a file is read once: ADK's Gemini takes a text.
+ * Makes the model of a config. A key from a file is read for each request; for Gemini once, because ADK's takes a text.
  *
- * @throws TypeError when the type is not served, or a variable is not set
- * @throws OnbehalfError `client_auth_unavailable` when a file cannot be read
+ * @throws TypeError that names the setting, when a variable is not set or a key is missing
+ * @throws OnbehalfError `peer_missing`, or for Gemini `client_auth_unavailable` when a file cannot be read
  */
 export async function createModel(settings: ModelSettings, environment: Environment): Promise<BaseLlm> {
   const { type, model, turns = [], project, location } = settings;
   if (type === 'scripted') return new ScriptedModel(model, turns);
   if (type !== 'gemini' && type !== 'gemini_vertex_ai') {
-    throw new TypeError(`model.type: ${type} is not served yet`);
+    return new ProviderModel(await createProvider(type, settings, environment), settings);
   }
   const read = (text: string, what: string): Promise<string> =>
     readSecret(secretSource(text, environment), what);

@@ -1,4 +1,10 @@
-import { type BaseTool, getLogger, MCPToolset, type ReadonlyContext } from '@google/adk';
+import {
+  type BaseTool,
+  getLogger,
+  type MCPSessionManager,
+  MCPToolset,
+  type ReadonlyContext,
+} from '@google/adk';
 import type { FetchLike } from '../core/http.ts';
 
 /** Options of {@link PlainToolset}. */
@@ -35,6 +41,7 @@ export class PlainToolset extends MCPToolset {
       [...toolFilter],
     );
     this.#name = name;
+    endSessions(this);
   }
 
   override async getTools(context?: ReadonlyContext): Promise<BaseTool[]> {
@@ -52,4 +59,20 @@ export class PlainToolset extends MCPToolset {
 
   /** ADK calls it at the end of every run. */
   override async close(): Promise<void> {}
+}
+
+/** How long a DELETE may take: nobody waits for a server that does not answer. */
+const DELETE_TIMEOUT_MS = 2_000;
+
+/** ADK opens a session for each call and only leaves it: here it is ended at the server too, for which nobody waits. */
+function endSessions(toolset: MCPToolset): void {
+  const { mcpSessionManager: manager } = toolset as unknown as { mcpSessionManager: MCPSessionManager };
+  const leave = manager.closeSession.bind(manager);
+  manager.closeSession = async (client) => {
+    const transport = client.transport as { terminateSession?: () => Promise<void> } | undefined;
+    const late = new Promise<void>((resolve) => setTimeout(resolve, DELETE_TIMEOUT_MS).unref());
+    void Promise.race([transport?.terminateSession?.().catch(() => {}), late])
+      .then(() => leave(client))
+      .catch(() => {});
+  };
 }

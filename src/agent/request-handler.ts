@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentCard, Message, MessageSendParams } from '@a2a-js/sdk';
+import type { AgentCard, Message, MessageSendParams, TaskIdParams } from '@a2a-js/sdk';
 import {
   A2AError,
   type A2ARequestHandler,
   DefaultRequestHandler,
   type ServerCallContext,
 } from '@a2a-js/sdk/server';
+import { atWorkIn } from './at-work.ts';
 import type { Contexts } from './contexts.ts';
 import type { Executor } from './executor.ts';
 import type { OwnedTaskStore } from './task-store.ts';
@@ -33,6 +34,9 @@ export function createRequestHandler({
   executor,
 }: RequestHandlerParts): A2ARequestHandler {
   const handler = new DefaultRequestHandler(card, tasks, executor);
+  const work = atWorkIn(contexts);
+  /** Tasks with a message on its way. */
+  const taken = new Set<string>();
 
   /** Synchronous, so that the SDK takes what it throws for the answer, not for a stream that broke off. */
   const enter = (params: MessageSendParams, context: ServerCallContext | undefined): Entered => {
@@ -46,17 +50,21 @@ export function createRequestHandler({
     if (ofTask !== undefined && ofTask !== contextId) {
       throw A2AError.invalidParams('contextId: the task belongs to another context; leave it out');
     }
+    // Two runs of one task would end each other's events.
+    if (taskId !== undefined && (taken.has(taskId) || work.has(taskId))) throw A2AError.invalidParams(BUSY);
     const endTurn = beginTurn(turns, context);
     const leave = contexts.enter(contextId, caller ?? '');
     if (typeof leave !== 'function') {
       endTurn();
       throw REFUSALS[leave]();
     }
-    const leaveBoth = (): void => {
+    if (taskId !== undefined) taken.add(taskId);
+    const leaveAll = (): void => {
+      if (taskId !== undefined) taken.delete(taskId);
       leave();
       endTurn();
     };
-    return { params: { ...params, message: { ...message, contextId } }, leave: leaveBoth };
+    return { params: { ...params, message: { ...message, contextId } }, leave: leaveAll };
   };
 
   return Object.assign(Object.create(handler) as A2ARequestHandler, {
@@ -73,6 +81,11 @@ export function createRequestHandler({
     sendMessageStream(params: MessageSendParams, context?: ServerCallContext) {
       const entered = enter(params, context);
       return leaving(handler.sendMessageStream(entered.params, context), entered.leave);
+    },
+    async cancelTask(params: TaskIdParams, context?: ServerCallContext) {
+      const task = await handler.cancelTask(params, context);
+      work.withdraw(task.contextId);
+      return task;
     },
   });
 }
@@ -95,6 +108,8 @@ async function* leaving<T>(
     leave();
   }
 }
+
+const BUSY = 'taskId: this task is being worked on; wait until that is done, or cancel it';
 
 /** Why a context is not entered. */
 const REFUSALS = {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TaskState, TaskStatusUpdateEvent } from '@a2a-js/sdk';
+import type { Part, TaskState, TaskStatusUpdateEvent } from '@a2a-js/sdk';
 import type { AgentExecutionEvent, RequestContext } from '@a2a-js/sdk/server';
 import { getLogger } from '@google/adk';
 import { redact } from '../core/redact.ts';
@@ -38,15 +38,16 @@ function withoutErrors(metadata: Readonly<Record<string, unknown>> | undefined):
   return left;
 }
 
-/** The last event of a task. */
+/** The last event of a task, or of the part of it that ends here. */
 export function finalStatus(
   { taskId, contextId }: Pick<RequestContext, 'taskId' | 'contextId'>,
   state: TaskState,
-  text: string,
+  said: string | readonly Part[],
 ): TaskStatusUpdateEvent {
+  const parts: Part[] = typeof said === 'string' ? [{ kind: 'text', text: said }] : [...said];
   const message = {
     ...({ kind: 'message', role: 'agent', messageId: randomUUID(), taskId, contextId } as const),
-    parts: [{ kind: 'text' as const, text }],
+    parts,
   };
   const timestamp = new Date().toISOString();
   return { kind: 'status-update', taskId, contextId, final: true, status: { state, message, timestamp } };

@@ -1,14 +1,17 @@
-import type { AuthenticationConfig } from '../config/runtime-config.ts';
-import { completeCard } from './agent-card.ts';
-import { assemble } from './assemble.ts';
-import { createContexts } from './contexts.ts';
-import { createDoor, createVerifier } from './door.ts';
-import { createExecutor } from './executor.ts';
-import { CARD_PATH, listen, RESOURCE_PATH } from './http-server.ts';
+import type { AgentCard } from '@a2a-js/sdk';
+import { InMemorySessionService } from '@google/adk';
+import { type AdminServer, startAdminServer } from './admin-server.ts';
+import { type AgentMetrics, createAgentMetrics } from './agent-metrics.ts';
+import { type Contexts, createContexts } from './contexts.ts';
+import { createGeneration, type Shared } from './generation.ts';
+import { createGenerations, type Generations } from './generations.ts';
+import { CARD_PATH, type Listening, listen } from './http-server.ts';
 import { createJsonRpc } from './json-rpc.ts';
-import type { AgentFolder } from './load-config.ts';
+import { type AgentFolder, loadAgentFolder } from './load-config.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { createReloader } from './reload.ts';
 import { createRequestHandler } from './request-handler.ts';
-import { createTaskStore } from './task-store.ts';
+import { createTaskStore, type OwnedTaskStore } from './task-store.ts';
 import { createTurns } from './turns.ts';
 import type { AgentServer, AgentServerOptions } from './types.ts';
 
@@ -16,25 +19,72 @@ const MAX_TASKS = 10_000;
 /** Of one user at the same time. */
 const MAX_RUNS = 32;
 const MAX_BODY_BYTES = 1_048_576;
+const MAX_REQUESTS_PER_MINUTE = 600;
+const RELOAD_INTERVAL_MS = 5_000;
 /** How long what was stopped may take to say so. */
 const LAST_WORDS_MS = 1_000;
 
 /** Assembles the agent of a folder and serves it; see `startAgentServer`. */
 export async function serve(folder: AgentFolder, options: AgentServerOptions): Promise<AgentServer> {
-  const { host = '127.0.0.1', port = 8080, graceMs = 20_000, onWarning, onError } = options;
-  const { config, card: cardFile } = folder;
-  const mode = config.authentication?.mode ?? 'jwt';
-  const verify = createVerifier(config);
-  const agent = await assemble(config, cardFile.name, options.environment ?? process.env);
-  const http = await listen(host, port).catch(async (error: unknown) => {
-    await agent.close();
+  const { host = '127.0.0.1', port = 8080, adminPort, environment = process.env } = options;
+  const http = await listen(host, port);
+  let admin: AdminServer | undefined;
+  let parts: Parts | undefined;
+  try {
+    parts = await createParts(folder, http.url, { ...options, environment });
+    const { appName, generations, contexts, metrics, reloader } = parts;
+    let ready = true;
+    const sizes = (): Parameters<AgentMetrics['text']>[0] => ({
+      ...{ runs: generations.size, contexts: contexts.size, ready },
+    });
+    if (adminPort !== undefined) {
+      admin = await startAdminServer({ host, port: adminPort }, { metrics: () => metrics.text(sizes()) });
+    }
+    const stop = open(http, parts, { options, isReady: () => ready });
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      ready = false;
+      reloader.stop();
+      await stop();
+      await admin?.close();
+    };
+    return {
+      url: http.url,
+      cardUrl: `${http.url}${CARD_PATH}`,
+      name: appName,
+      adminUrl: admin?.url,
+      reload: () => reloader.reload(),
+      close: () => {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    parts?.reloader.stop();
+    await Promise.all([http.stop(), parts?.generations.close()]);
     throw error;
-  });
+  }
+}
 
+interface Parts {
+  readonly appName: string;
+  readonly generations: Generations;
+  readonly contexts: Contexts;
+  readonly tasks: OwnedTaskStore;
+  readonly shared: Shared;
+  readonly metrics: AgentMetrics;
+  readonly reloader: ReturnType<typeof createReloader>;
+}
+
+async function createParts(folder: AgentFolder, url: string, options: AgentServerOptions): Promise<Parts> {
+  const { environment = {}, onError, onWarning } = options;
+  const appName = folder.config.name ?? folder.card.name;
+  const sessions = new InMemorySessionService();
   const tasks = createTaskStore(MAX_TASKS);
-  const { appName } = agent.runner;
+  let generations: Generations | undefined;
   const dropSession = (sessionId: string, userId: string): void => {
-    void agent.sessions.deleteSession({ appName, userId, sessionId });
+    void sessions.deleteSession({ appName, userId, sessionId });
+    generations?.dropContext(sessionId, userId);
   };
   const contexts = createContexts(options, {
     onForgotten(id, owner) {
@@ -44,68 +94,74 @@ export async function serve(folder: AgentFolder, options: AgentServerOptions): P
     // Its tasks can still be asked for.
     onClosed: dropSession,
   });
-  const turns = createTurns(MAX_RUNS);
-  const { runner, endRun } = agent;
-  const executor = createExecutor({ runner, endRun, contexts, turns, stream: config.stream });
-  const card = completeCard(cardFile, http.url, mode);
-  const handler = createRequestHandler({ card, tasks, contexts, turns, executor });
-  const resource = resourceOf(card.url, config.authentication);
-  let ready = true;
+  const metrics = createAgentMetrics(options.observer);
+  const shared: Shared = {
+    ...{ sessions, appName, contexts, turns: createTurns(MAX_RUNS), environment, url, onError },
+    observer: metrics.observer,
+  };
+  const first = await createGeneration(folder, shared);
+  generations = createGenerations(first, metrics.ended);
+  const { swap } = generations;
+  const warn = (warnings: readonly string[]): void => {
+    for (const one of warnings) onWarning?.(one);
+  };
+  warn(first.warnings);
+  const reloader = createReloader({
+    first: folder,
+    load: () => loadAgentFolder(options.folder, environment),
+    async apply(next) {
+      const generation = await createGeneration(next, shared);
+      swap(generation);
+      metrics.reloaded('reloaded');
+      warn(['the files have changed: new runs go by them', ...generation.warnings]);
+    },
+    intervalMs: options.reloadIntervalMs ?? RELOAD_INTERVAL_MS,
+    onRefused(error) {
+      metrics.reloaded('refused');
+      const why = error instanceof Error ? error.message : 'they cannot be read';
+      warn([`the files have changed and are refused, so the agent goes on as it is: ${why}`]);
+    },
+  });
+  return { ...{ appName, generations, contexts, tasks, shared, metrics, reloader } };
+}
+
+interface Opening {
+  readonly options: AgentServerOptions;
+  readonly isReady: () => boolean;
+}
+
+/** Answers requests from now on. @returns how to stop: runs under way may end for a while */
+function open(http: Listening, parts: Parts, { options, isReady }: Opening): () => Promise<void> {
+  const { generations, contexts, tasks, shared, metrics } = parts;
+  const { graceMs = 20_000, maxRequestsPerMinute = MAX_REQUESTS_PER_MINUTE } = options;
+  const limit = createRateLimit(maxRequestsPerMinute);
+  const card = (): AgentCard => generations.current.card;
+  const handler = createRequestHandler({
+    ...{ card: latest(card), tasks, contexts, turns: shared.turns, executor: generations },
+  });
   http.serve({
     card,
-    resource,
-    door: createDoor({
-      verify,
-      resourceMetadata: resource && new URL(RESOURCE_PATH, card.url).href,
-      onError,
-    }),
+    resource: () => generations.current.resource,
+    door: (request) => generations.current.door(request),
     jsonRpc: createJsonRpc(handler, MAX_BODY_BYTES),
-    isReady: () => ready,
+    waitOf: ({ isAuthenticated, userName }, { socket }) =>
+      limit.take(isAuthenticated ? userName : `address ${socket.remoteAddress}`),
+    onAnswer: metrics.answered,
+    isReady,
   });
-  for (const warning of [...folder.warnings, ...agent.warnings, ...loud(mode)]) onWarning?.(warning);
-
-  const close = async (): Promise<void> => {
-    ready = false;
+  return async () => {
     const stopped = http.stop();
-    await executor.idle(graceMs);
-    executor.stopAll();
-    await executor.idle(LAST_WORDS_MS);
-    await agent.close();
+    await generations.idle(graceMs);
+    generations.stopAll();
+    await generations.idle(LAST_WORDS_MS);
+    await generations.close();
     await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref())]);
     http.cut();
     await stopped;
   };
-  let closing: Promise<void> | undefined;
-  return {
-    url: http.url,
-    cardUrl: `${http.url}${CARD_PATH}`,
-    name: appName,
-    close: () => {
-      closing ??= close();
-      return closing;
-    },
-  };
 }
 
-/** Whose tokens are taken, for clients that look for a way in (RFC 9728 section 2). */
-function resourceOf(url: string, authentication: AuthenticationConfig | undefined): object | undefined {
-  if (authentication?.mode !== 'jwt') return undefined;
-  return {
-    resource: url,
-    authorization_servers: authentication.issuers?.map(({ issuer }) => issuer),
-    bearer_methods_supported: ['header'],
-  };
-}
-
-function loud(mode: AuthenticationConfig['mode']): readonly string[] {
-  const says = 'authentication.mode is';
-  if (mode === 'anonymous') {
-    return [
-      `${says} "anonymous": whoever reaches this server can use the agent, and all callers are one user`,
-    ];
-  }
-  if (mode !== 'trusted_proxy') return [];
-  return [
-    `${says} "trusted_proxy": tokens are not verified here, so nothing but that proxy must reach this server`,
-  ];
+/** A card that is always the newest: the SDK takes one for as long as it lives. */
+function latest(card: () => AgentCard): AgentCard {
+  return new Proxy(card(), { get: (_target, member) => Reflect.get(card(), member) });
 }

@@ -1,4 +1,5 @@
 import { createBroker } from '../broker/broker.ts';
+import type { BrokerObserver } from '../broker/observer.ts';
 import type { Broker } from '../broker/types.ts';
 import { secretSource } from '../config/secret-text.ts';
 import type { TargetConfig, TargetFields } from '../config/target.ts';
@@ -12,11 +13,13 @@ import { type ActorSource, clientCredentialsActor } from '../core/actor.ts';
 import type { ClientAuth } from '../core/client-authentication.ts';
 import type { Dialect } from '../core/dialect.ts';
 import { fileActor } from '../core/file-actor.ts';
+import type { FetchLike } from '../core/http.ts';
 import type { SecretSource } from '../core/secret.ts';
 import type { Target } from '../core/target.ts';
 import { createTokenService } from '../core/token-service.ts';
 import type { TokenService } from '../core/token-service-handle.ts';
 import { auth0OnBehalfOf, authentik, entra, google, keycloak, okta, zitadel } from '../dialects/index.ts';
+import { casOf, fetchFor, hasTls } from './tls.ts';
 
 /** Variables that `${NAME}` stands for. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -51,20 +54,23 @@ export const DIALECT_NAMES: readonly string[] = Object.keys(DIALECTS);
 export function createTokenServices(
   config: TokenExchangeConfig | undefined,
   environment: Environment,
+  observer?: BrokerObserver,
 ): readonly AgentTokenService[] {
   if (!config) return [];
   return Object.entries(config.token_services).map(([name, settings]) => {
+    const path = `token_exchange.token_services.${name}`;
+    const fetch = hasTls(settings) ? fetchFor(settings, path) : undefined;
     try {
-      const service = serviceOf(settings, environment);
+      const service = serviceOf(settings, { environment, fetch, path });
       const actor = actorOf(settings.actor, service);
       return {
         name,
         service,
-        broker: createBroker({ tokenService: service, actor, retention: config.retention }),
+        broker: createBroker({ tokenService: service, actor, retention: config.retention, observer }),
       };
     } catch (error) {
       const why = error instanceof Error ? error.message : 'it cannot be made';
-      throw new TypeError(`token_exchange.token_services.${name}: ${why}`);
+      throw new TypeError(`${path}: ${why}`);
     }
   });
 }
@@ -96,15 +102,32 @@ export function targetOf(
   };
 }
 
-function serviceOf(settings: TokenServiceConfig, environment: Environment): TokenService {
+/** Whether the agent proves who it is by a client certificate, which the connection shows. */
+export function showsCertificate({ client_authentication: { method } }: TokenServiceConfig): boolean {
+  return method === 'tls_client_auth' || method === 'self_signed_tls_client_auth';
+}
+
+interface ServiceParts {
+  readonly environment: Environment;
+  /** With the TLS settings of the service, where it has any. */
+  readonly fetch: FetchLike | undefined;
+  /** In the config. */
+  readonly path: string;
+}
+
+function serviceOf(settings: TokenServiceConfig, { environment, fetch, path }: ServiceParts): TokenService {
   const { dialect } = settings;
+  const certified = showsCertificate(settings);
+  const clientAuth = clientAuthOf(settings.client_authentication, environment);
   return createTokenService({
     issuer: settings.issuer,
     metadataUrl: settings.metadata_url,
     tokenEndpoint: settings.token_endpoint,
     host: settings.host,
     clientId: settings.client_id,
-    clientAuth: clientAuthOf(settings.client_authentication, environment),
+    clientAuth: certified ? ({ ...clientAuth, ca: casOf(settings, path) } as ClientAuth) : clientAuth,
+    // What shows a certificate makes its own connections.
+    fetch: certified ? undefined : fetch,
     dialect: dialect === undefined ? undefined : DIALECTS[dialect]?.(),
     dangerouslyAllowInsecureHttp: settings.dangerously_allow_insecure_http,
   });

@@ -4,10 +4,16 @@ import { DelegatedMCPToolset } from '../adk/toolset.ts';
 import type { RuntimeConfig } from '../config/runtime-config.ts';
 import type { ToolServerConfig } from '../config/tools.ts';
 import { type ActorSource, clientCredentialsActor } from '../core/actor.ts';
+import { makeRoom } from '../core/bounded.ts';
+import type { FetchLike } from '../core/http.ts';
 import type { Target } from '../core/target.ts';
+import { withApprovals } from './approvals.ts';
+import { noteFailure } from './auth-required.ts';
 import { currentRun } from './caller.ts';
-import { createHeaderFetch } from './header-fetch.ts';
+import { createHeaderFetch, nameOf } from './header-fetch.ts';
 import { PlainToolset } from './plain-toolset.ts';
+import { createSseBridge } from './sse-bridge.ts';
+import { tlsWarning } from './tls.ts';
 import { type AgentTokenService, type Environment, serviceFor, targetOf } from './token-services.ts';
 import { type NamedToolset, UniqueToolset } from './unique-toolset.ts';
 
@@ -33,14 +39,18 @@ export function createTools(
 ): AgentTools {
   const plugins = new Map(services.map((each) => [each.name, pluginFor(each)]));
   const anonymous = config.authentication?.mode === 'anonymous';
-  const warnings: string[] = [];
-  const toolsets = config.http_tools.flatMap((server, index): readonly NamedToolset[] => {
-    const path = `http_tools[${index}]`;
+  const warnings = [...tlsWarnings(config)];
+  const toolsets = serversOf(config).flatMap((listed): readonly NamedToolset[] => {
+    const { server, path } = listed;
     const name = serviceFor(server, config.token_exchange);
-    const fetch = createHeaderFetch(server, environment, path);
-    const named = (toolset: BaseToolset): NamedToolset => ({ name: nameOf(server), toolset });
+    const waiting = server.require_approval ?? [];
+    const named = (toolset: BaseToolset): NamedToolset => ({
+      name: nameOf(server),
+      toolset: withApprovals(toolset, waiting, nameOf(server)),
+    });
     if (name === undefined) {
       const { params, tools: toolFilter = [] } = server;
+      const fetch = transportOf(listed, environment);
       return [named(new PlainToolset({ name: nameOf(server), url: params.url, toolFilter, fetch }))];
     }
     if (anonymous) {
@@ -49,10 +59,48 @@ export function createTools(
     }
     const target = targetOf(server, config.token_exchange?.token_services[name]) as Target;
     const service = services.find((each) => each.name === name) as AgentTokenService;
-    const agentCredential = server.discovery === 'agent' ? credentialFor(service, target) : undefined;
+    const agent = server.discovery === 'agent' ? watched(credentialFor(service, target)) : undefined;
+    // Tools are listed for all users at once, with nothing of one of them.
+    const isUsers = (headers: Headers): boolean =>
+      headers.has('authorization') && agent?.isIts(headers.get('authorization')) !== true;
+    const fetch = transportOf(listed, environment, isUsers);
+    const agentCredential = agent?.source;
     return [named(delegated(server, { path, target, agentCredential, fetch, plugin: plugins.get(name) }))];
   });
   return { toolset: new UniqueToolset(toolsets), plugins: [...plugins.values()], warnings };
+}
+
+interface ListedServer {
+  readonly server: ToolServerConfig;
+  /** In the config. */
+  readonly path: string;
+  /** Whether it speaks the transport of before 2025-03-26. */
+  readonly isSse: boolean;
+}
+
+function serversOf({ http_tools, sse_tools }: RuntimeConfig): readonly ListedServer[] {
+  return [
+    ...http_tools.map((server, index) => ({ server, path: `http_tools[${index}]`, isSse: false })),
+    ...sse_tools.map((server, index) => ({ server, path: `sse_tools[${index}]`, isSse: true })),
+  ];
+}
+
+/** What is to be said, loud, of servers and token services whose certificates are not verified. */
+function tlsWarnings(config: RuntimeConfig): readonly string[] {
+  const services = Object.entries(config.token_exchange?.token_services ?? {});
+  return [
+    ...serversOf(config).map(({ server, path }) => tlsWarning(server.params, `${path}.params`)),
+    ...services.map(([name, service]) => tlsWarning(service, `token_exchange.token_services.${name}`)),
+  ].filter((warning) => warning !== undefined);
+}
+
+function transportOf(
+  { server, path, isSse }: ListedServer,
+  environment: Environment,
+  isUsers?: (headers: Headers) => boolean,
+): FetchLike {
+  const fetch = createHeaderFetch({ ...server, isUsers }, environment, `${path}.params`);
+  return isSse ? createSseBridge({ name: nameOf(server), url: server.params.url, fetch }) : fetch;
 }
 
 /** The subject token comes from the run that the code belongs to, and from nowhere else. */
@@ -61,6 +109,7 @@ function pluginFor({ name, broker }: AgentTokenService): ADKTokenPropagationPlug
     broker,
     name: `onbehalf:${name}`,
     subjectToken: () => currentRun()?.caller.token()?.token,
+    onFailure: noteFailure,
   });
 }
 
@@ -68,7 +117,7 @@ interface DelegatedParts {
   readonly path: string;
   readonly target: Target;
   readonly agentCredential: ActorSource | undefined;
-  readonly fetch: ReturnType<typeof createHeaderFetch>;
+  readonly fetch: FetchLike;
   readonly plugin: ADKTokenPropagationPlugin | undefined;
 }
 
@@ -98,4 +147,22 @@ function credentialFor({ service }: AgentTokenService, { audience, resource, sco
   return clientCredentialsActor(service, { audience, resource, scope });
 }
 
-const nameOf = ({ name, params }: ToolServerConfig): string => name ?? new URL(params.url).host;
+/** How many tokens of the agent's own are known again: the last, and those that requests under way may have. */
+const MOST_TOKENS = 8;
+
+/** A credential whose tokens are known again. */
+function watched(credential: ActorSource): {
+  readonly source: ActorSource;
+  readonly isIts: (authorization: string | null) => boolean;
+} {
+  const given = new Set<string>();
+  return {
+    async source(...request) {
+      const token = await credential(...request);
+      makeRoom(given, MOST_TOKENS);
+      given.add(`Bearer ${typeof token === 'string' ? token : token.token}`);
+      return token;
+    },
+    isIts: (authorization) => authorization !== null && given.has(authorization),
+  };
+}

@@ -1,3 +1,5 @@
+import type { BrokerObserver } from '../broker/observer.ts';
+
 /** Options of `startAgentServer`. Times in milliseconds. */
 export interface AgentServerOptions {
   /** Folder with `config.json` and `agent-card.json`. */
@@ -15,9 +17,20 @@ export interface AgentServerOptions {
   readonly maxContexts?: number | undefined;
   /** How long a conversation is remembered after its last message. Default: one hour. */
   readonly contextTtlMs?: number | undefined;
+  /** Port on the same host for `/metrics` (Prometheus); 0 for a free one. Default: none. */
+  readonly adminPort?: number | undefined;
+  /** Most requests of one user in a minute; of callers of whom nothing is known, of one address. Default: 600. */
+  readonly maxRequestsPerMinute?: number | undefined;
+  /**
+   * How often the files are looked at: when they have changed, new runs go by the new ones, and wrong ones are refused; 0 for never.
+   * Default: 5,000.
+   */
+  readonly reloadIntervalMs?: number | undefined;
+  /** Hears of exchanges, e.g. `telemetry.observer` of `onbehalf/telemetry`. Default: nobody. */
+  readonly observer?: BrokerObserver | undefined;
   /** What `${NAME}` in the config stands for. Default: the environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Hears, once at start, of fields of the config that are passed over, and of what is unsafe. Default: nobody. */
+  /** Hears, at start and with each reading of changed files, of fields of the config that are passed over, and of what is unsafe. Default: nobody. */
   readonly onWarning?: ((warning: string) => void) | undefined;
   /** Hears why a token could not be checked. Default: nobody. */
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -31,6 +44,14 @@ export interface AgentServer {
   readonly cardUrl: string;
   /** Name of the agent. */
   readonly name: string;
+  /** Where `/metrics` is, e.g. `http://127.0.0.1:9464`; `undefined` without `adminPort`. */
+  readonly adminUrl: string | undefined;
+  /**
+   * Looks at the files now: new runs go by them when they have changed; those under way end as they began.
+   *
+   * @throws TypeError or OnbehalfError as `startAgentServer` when they are wrong; then the agent goes on as it is
+   */
+  reload(): Promise<'unchanged' | 'reloaded'>;
   /** Takes no more requests, lets runs end for a while, ends MCP sessions and forgets every token. */
   close(): Promise<void>;
 }

@@ -2,12 +2,13 @@
 export const AGENT_HELP = `Serve an agent over A2A that acts for its caller and for nobody else: each MCP server gets a token of this user, for
 that server only, by OAuth 2.0 Token Exchange (RFC 8693).
 
-Usage: onbehalf agent --filepath DIR [--host H] [--port N] [--json]
+Usage: onbehalf agent --filepath DIR [--host H] [--port N] [--admin-port N] [--json]
 
 Options:
   --filepath DIR  Folder with config.json and agent-card.json
   --host H        Address to listen on. Default 127.0.0.1; in a container 0.0.0.0
   --port N        Port to listen on; 0 picks a free one. Default 8080
+  --admin-port N  Port on the same address for GET /metrics (Prometheus). Default: none
   --json          Print one JSON object per line: one at start, one at the end; warnings to standard error
   -h, --help      Show this help
 
@@ -42,5 +43,6 @@ A config.json with one MCP server, whose calls carry tokens for the audience "ca
   agent-card.json may be { "name": "assistant", "description": "Knows your calendar" }.
 
 Secrets are file:/path, read anew when needed, or \${VARIABLE} of the environment. A wrong field is told by its path.
+Changed files are taken up within 5 seconds, for new runs; wrong ones are told and refused, and the agent goes on as it is.
 SIGTERM and SIGINT stop it: runs under way may end for 20 seconds. Needs the package @google/adk.
 `;

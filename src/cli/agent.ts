@@ -9,6 +9,7 @@ interface AgentArguments {
   readonly folder: string;
   readonly host: string;
   readonly port: number;
+  readonly adminPort: number | undefined;
   readonly json: boolean;
 }
 
@@ -43,21 +44,29 @@ function parse(argv: readonly string[]): AgentArguments | 'help' {
     options: {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: String(DEFAULT_PORT) },
+      'admin-port': { type: 'string' },
       filepath: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const { host, port, filepath: folder, json, help } = values;
+  const { host, port, 'admin-port': adminPort, filepath: folder, json, help } = values;
   if (help) return 'help';
   if (folder === undefined || folder === '') {
     throw new Error('--filepath is missing: the folder with config.json and agent-card.json');
   }
-  const number = Number(port);
-  if (!/^\d+$/.test(port) || number > 65_535) {
-    throw new Error(`--port must be a number from 0 to 65535, not ${JSON.stringify(port)}`);
+  return {
+    ...{ folder, host, port: portOf(port, '--port'), json },
+    adminPort: adminPort === undefined ? undefined : portOf(adminPort, '--admin-port'),
+  };
+}
+
+function portOf(text: string, option: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number > 65_535) {
+    throw new Error(`${option} must be a number from 0 to 65535, not ${JSON.stringify(text)}`);
   }
-  return { folder, host, port: number, json };
+  return number;
 }
 
 async function assertFolder(folder: string): Promise<void> {
@@ -65,14 +74,14 @@ async function assertFolder(folder: string): Promise<void> {
   if (!found?.isDirectory()) throw new Error(`--filepath ${folder} is no folder that can be read`);
 }
 
-async function serve({ folder, host, port, json }: AgentArguments, io: CliIo): Promise<void> {
+async function serve({ folder, host, port, adminPort, json }: AgentArguments, io: CliIo): Promise<void> {
   const interrupted = io.interrupted();
   const tell = (event: string, text: string): void => {
     io.err(json ? jsonLine({ event, message: text }) : `${event}: ${text}\n`);
   };
   await logTo((text) => tell('log', text));
   const server = await startAgentServer({
-    ...{ folder, host, port },
+    ...{ folder, host, port, adminPort },
     onWarning: (warning) => tell('warning', warning),
     onError: (error) => tell('error', `a token could not be checked: ${messageOf(error)}`),
   });
@@ -106,14 +115,20 @@ async function logTo(write: (text: string) => void): Promise<void> {
   });
 }
 
-function startEvent({ name, url, cardUrl }: AgentServer): Record<string, unknown> {
-  return { event: 'start', name, url, card_url: cardUrl };
+function startEvent({ name, url, cardUrl, adminUrl }: AgentServer): Record<string, unknown> {
+  return {
+    event: 'start',
+    name,
+    url,
+    card_url: cardUrl,
+    ...(adminUrl && { metrics_url: `${adminUrl}/metrics` }),
+  };
 }
 
-function startText({ name, url, cardUrl }: AgentServer): string {
+function startText({ name, url, cardUrl, adminUrl }: AgentServer): string {
   return `Agent            ${name}
 A2A (JSON-RPC)   ${url}/
-Agent card       ${cardUrl}
+Agent card       ${cardUrl}${adminUrl ? `\nMetrics          ${adminUrl}/metrics` : ''}
 
 Ask it, with the access token of a user in TOKEN:
 
@@ -124,10 +139,10 @@ Ctrl-C stops it.
 `;
 }
 
-function explained(error: unknown, { host, port }: AgentArguments): string {
-  const { code } = Object(error) as { readonly code?: unknown };
+function explained(error: unknown, { host, ...args }: AgentArguments): string {
+  const { code, port = args.port } = Object(error) as { readonly code?: unknown; readonly port?: number };
   if (code === 'EADDRINUSE')
-    return `port ${port} of ${host} is in use: choose another by --port, or 0 for a free one`;
+    return `port ${port} of ${host} is in use: choose another by --port or --admin-port, or 0 for a free one`;
   if (code === 'EACCES') return `port ${port} needs more rights: choose one above 1023 by --port`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `--host ${host} is no address of this machine`;
   return messageOf(error);

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ControllerStats } from '../kubernetes/controller/controller.ts';
+import { type Metric, PROMETHEUS_TYPE, prometheusText } from '../telemetry/prometheus.ts';
 
 /** What is served beside the work: `/healthz` and `/readyz` for probes, `/metrics` for Prometheus. */
 export interface HealthServers {
@@ -51,8 +52,7 @@ function answerOf(path: string, stats: () => ControllerStats): Answer {
 function listen(port: number, answer: (path: string) => Answer): Promise<Server> {
   const server = createServer((request, response) => {
     const { status, text } = answer((request.url ?? '').split('?')[0] ?? '');
-    // The version is that of the text format of Prometheus.
-    response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+    response.writeHead(status, { 'content-type': PROMETHEUS_TYPE }).end(text);
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -71,24 +71,25 @@ async function closed(server: Server): Promise<void> {
 /** The text format of Prometheus. */
 export function metricsText(stats: ControllerStats): string {
   const { queue, looks, reconciles, writes } = stats;
-  const of = (label: string, values: object): readonly string[] =>
-    Object.entries(values).map(([name, value]) => `{${label}="${name}"} ${value}`);
-  return [
-    ...metric('queue_keys', 'gauge', 'Objects in the work queue, by what they wait for.', of('state', queue)),
-    ...metric('looks', 'gauge', 'Looks at STSs and MCP servers.', of('state', looks)),
-    ...metric('reconciles_total', 'counter', 'Reconciles, by how they ended.', of('outcome', reconciles)),
-    ...metric('writes_total', 'counter', 'Writes sent to the API server.', of('kind', writes)),
-    ...metric('objects', 'gauge', 'Objects kept in memory.', [` ${stats.objects}`]),
-    ...metric('dependencies', 'gauge', 'Pairs of an object and one that depends on it.', [
-      ` ${stats.dependencies}`,
-    ]),
-    ...metric('leading', 'gauge', '1 for the instance that works.', [` ${Number(stats.leading)}`]),
-    ...metric('synced', 'gauge', '1 when all objects have been read.', [` ${Number(stats.synced)}`]),
-    '',
-  ].join('\n');
+  const of = (label: string, values: object): Metric['value'] => ({
+    label,
+    values: values as Readonly<Record<string, number>>,
+  });
+  return prometheusText('onbehalf_controller', [
+    gauge('queue_keys', 'Objects in the work queue, by what they wait for.', of('state', queue)),
+    gauge('looks', 'Looks at STSs and MCP servers.', of('state', looks)),
+    counter('reconciles_total', 'Reconciles, by how they ended.', of('outcome', reconciles)),
+    counter('writes_total', 'Writes sent to the API server.', of('kind', writes)),
+    gauge('objects', 'Objects kept in memory.', stats.objects),
+    gauge('dependencies', 'Pairs of an object and one that depends on it.', stats.dependencies),
+    gauge('leading', '1 for the instance that works.', Number(stats.leading)),
+    gauge('synced', '1 when all objects have been read.', Number(stats.synced)),
+  ]);
 }
 
-function metric(name: string, type: string, help: string, samples: readonly string[]): readonly string[] {
-  const full = `onbehalf_controller_${name}`;
-  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...samples.map((sample) => `${full}${sample}`)];
-}
+const gauge = (name: string, help: string, value: Metric['value']): Metric => ({
+  ...{ name, type: 'gauge', help, value },
+});
+const counter = (name: string, help: string, value: Metric['value']): Metric => ({
+  ...{ name, type: 'counter', help, value },
+});

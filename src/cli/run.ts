@@ -24,6 +24,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: 'Show what the tokens for each tool are for, and where that is said',
     load: async () => (await import('./explain.ts')).explain,
   },
+  schema: {
+    summary: 'Print the JSON Schema of config.json, for editors',
+    load: async () => (await import('./schema.ts')).schema,
+  },
   sts: {
     summary: 'Run an authorization server with token exchange, for development',
     load: async () => (await import('./sts.ts')).sts,

@@ -20,9 +20,20 @@ export interface ModelSettings {
   readonly headers?: Readonly<Record<string, SecretText>> | undefined;
   readonly temperature?: number | undefined;
   readonly max_tokens?: number | undefined;
+  readonly top_p?: number | undefined;
+  readonly top_k?: number | undefined;
+  readonly frequency_penalty?: number | undefined;
+  readonly presence_penalty?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly reasoning_effort?: string | undefined;
+  /** For a whole answer, in seconds. Default: 600. */
+  readonly timeout?: number | undefined;
+  readonly organization?: string | undefined;
   readonly api_version?: string | undefined;
   readonly project?: string | undefined;
   readonly location?: string | undefined;
+  /** The same as `location`, as kagent names it for bedrock. */
+  readonly region?: string | undefined;
   readonly tls_insecure_skip_verify?: boolean | undefined;
   readonly tls_ca_cert_path?: string | undefined;
   readonly tls_disable_system_cas?: boolean | undefined;
@@ -72,19 +83,48 @@ export const modelSettings: z.ZodType<ModelSettings> = z
       .describe('Who serves the model; scripted says what turns say.'),
     model: text.describe('Name of the model.'),
     api_key: text.optional().describe('file:/path or ${VARIABLE}. Default: the variable of the provider.'),
-    base_url: textOrNone.describe("The provider's API. Default: its own."),
+    base_url: textOrNone.describe(
+      "The provider's API, as its own clients take it: with /v1 for openai and servers that speak as it does. Default: the provider's own, or for ollama http://127.0.0.1:11434.",
+    ),
     headers: orNone(z.record(z.string(), z.string())).describe('Header fields sent with each request.'),
     temperature: orNone(z.number().min(0)).describe('Sampling temperature.'),
     max_tokens: orNone(z.int().min(1)).describe('Longest answer, in tokens.'),
+    top_p: orNone(z.number().min(0).max(1)).describe(
+      'Samples from the likeliest tokens with this probability.',
+    ),
+    top_k: orNone(z.number().min(0)).describe('Samples from this many tokens (anthropic, bedrock).'),
+    frequency_penalty: orNone(z.number()).describe(
+      'Makes tokens less likely the more often they were said (openai, azure_openai, ollama).',
+    ),
+    presence_penalty: orNone(z.number()).describe(
+      'Makes tokens less likely that were said (openai, azure_openai, ollama).',
+    ),
+    seed: orNone(z.int()).describe(
+      'Makes answers repeatable, as far as the provider can (openai, azure_openai, ollama).',
+    ),
+    reasoning_effort: textOrNone.describe(
+      'How much the model thinks, e.g. low, medium, high (openai, azure_openai, ollama).',
+    ),
+    timeout: orNone(z.number().min(1).max(86_400)).describe(
+      'Longest time for a whole answer, in seconds. Default: 600.',
+    ),
+    organization: textOrNone.describe('Organization that pays (openai).'),
     api_version: textOrNone.describe('Version of the API (azure_openai).'),
     project: textOrNone.describe('Google Cloud project (gemini_vertex_ai).'),
     location: textOrNone.describe('Location (gemini_vertex_ai) or region (bedrock).'),
+    region: textOrNone.describe('Region (bedrock); the same as location.'),
     tls_insecure_skip_verify: orNone(z.boolean()).describe('Takes any certificate. For trials only.'),
-    tls_ca_cert_path: textOrNone.describe('PEM file of the CA that is trusted.'),
-    tls_disable_system_cas: orNone(z.boolean()).describe('Trusts only that CA.'),
+    tls_ca_cert_path: textOrNone.describe('PEM file of CAs that are trusted beside those of the system.'),
+    tls_disable_system_cas: orNone(z.boolean()).describe('Trusts only the CAs of that file.'),
     turns: z.array(turn).optional().describe('The answers, in order (scripted).'),
   })
   .refine(({ type, turns }) => (type === 'scripted') === (turns !== undefined), {
     path: ['turns'],
     message: 'is needed for the type scripted, and for no other',
+  })
+  .meta({
+    if: { properties: { type: { const: 'scripted' } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: { required: ['turns'] },
+    else: { properties: { turns: false } },
   });

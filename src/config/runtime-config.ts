@@ -22,6 +22,8 @@ export interface AuthenticationConfig {
  * `token_exchange` and `discovery`.
  */
 export interface RuntimeConfig {
+  /** For editors. Nothing else looks at it. */
+  readonly $schema?: string | undefined;
   /** `NAMESPACE/NAME` of the agent. */
   readonly name?: string | undefined;
   /** `null`: the image brings its own. */
@@ -50,23 +52,34 @@ const authentication: z.ZodType<AuthenticationConfig> = z
   .strictObject({
     mode: z
       .enum(['jwt', 'trusted_proxy', 'anonymous'])
-      .describe('jwt: tokens of callers are verified. trusted_proxy: somebody before the agent has done so.'),
-    audience: text.optional().describe("aud of the callers' tokens; for jwt."),
+      .describe(
+        'jwt: tokens of callers are verified here. trusted_proxy: somebody before the agent has verified them. anonymous: callers are not known.',
+      ),
+    audience: text
+      .optional()
+      .describe(
+        "aud of the callers' tokens: this agent. Needed for jwt; checked for trusted_proxy where given.",
+      ),
     issuers: z
       .array(
         z.strictObject({
           issuer: text.describe('iss of the tokens.'),
-          jwks_url: text.optional().describe('Its keys. Default: as its metadata says.'),
+          jwks_url: text.optional().describe('URL of its keys, a JWK set. Default: as its metadata says.'),
         }),
       )
       .min(1)
       .optional()
-      .describe('Whose tokens are taken; for jwt.'),
+      .describe('Whose tokens are taken. Needed for jwt.'),
   })
   .refine(
     ({ mode, audience, issuers }) => mode !== 'jwt' || (audience !== undefined && issuers !== undefined),
     { message: 'the mode jwt needs audience and issuers' },
-  );
+  )
+  .meta({
+    if: { properties: { mode: { const: 'jwt' } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: { required: ['audience', 'issuers'] },
+  });
 
 const list = <T>(item: z.ZodType<T>): z.ZodType<readonly T[]> =>
   z
@@ -77,7 +90,8 @@ const list = <T>(item: z.ZodType<T>): z.ZodType<readonly T[]> =>
 /** Schema of {@link RuntimeConfig}. */
 export const runtimeConfig: z.ZodType<RuntimeConfig> = z
   .strictObject({
-    name: text.optional().describe('NAMESPACE/NAME of the agent.'),
+    $schema: text.optional().describe('Where editors find the schema of this file.'),
+    name: text.optional().describe('NAMESPACE/NAME of the agent. Default: the name of the agent card.'),
     model: modelSettings.nullable().describe('The model; null: the image brings its own.'),
     description: z
       .string()
@@ -88,9 +102,11 @@ export const runtimeConfig: z.ZodType<RuntimeConfig> = z
       .string()
       .nullish()
       .transform((value) => value ?? '')
-      .describe('Instruction of the model.'),
+      .describe('Instruction of the model: the text, or file:/path, read for each run.'),
     http_tools: list(toolServer).describe('MCP servers over Streamable HTTP.'),
-    sse_tools: list(toolServer).describe('MCP servers over the transport of before 2025-03-26.'),
+    sse_tools: list(toolServer).describe(
+      'MCP servers over the transport HTTP with SSE, of before 2025-03-26.',
+    ),
     remote_agents: list(remoteAgent).describe('Agents that are called over A2A.'),
     stream: z
       .boolean()
@@ -99,12 +115,12 @@ export const runtimeConfig: z.ZodType<RuntimeConfig> = z
       .describe('Whether the model streams its answers.'),
     token_exchange: tokenExchange.optional().describe('Where and how tokens are exchanged (RFC 8693).'),
     authentication: authentication.optional().describe('How callers are known.'),
-    memory: z.unknown().optional().describe("kagent's."),
-    network: z.unknown().optional().describe("kagent's."),
-    context_config: z.unknown().optional().describe("kagent's."),
-    share_tools: z.unknown().optional().describe("kagent's."),
-    session_db_url: textOrNone.describe("kagent's."),
-    execute_code: z.unknown().optional().describe("kagent's."),
+    memory: z.unknown().optional().describe("kagent's: memory of conversations."),
+    network: z.unknown().optional().describe("kagent's: allowed_domains of the agent."),
+    context_config: z.unknown().optional().describe("kagent's: how long conversations are made shorter."),
+    share_tools: z.unknown().optional().describe("kagent's: tools that are shared with other agents."),
+    session_db_url: textOrNone.describe("kagent's: database of sessions."),
+    execute_code: z.unknown().optional().describe("kagent's: whether the model may run code."),
   })
   .check(({ value, issues }) => {
     for (const { path, message } of targetProblems(value)) {

@@ -58,8 +58,8 @@ const text = z.string().min(1).max(2048);
 const url = z
   .string()
   .max(2048)
-  .regex(/^https?:\/\/[^\s/?#]+[^\s#]*$/);
-const secret = z.string().min(1).describe('The value, file:/path or ${VARIABLE}.');
+  .regex(/^https?:\/\/[^\s/?#][^\s#]*$/);
+const secret = z.string().min(1);
 
 /** By method, the fields that it needs. */
 const NEEDS: Readonly<
@@ -79,29 +79,52 @@ const clientAuthentication: z.ZodType<ClientAuthenticationConfig> = z
   .strictObject({
     method: z
       .enum(Object.keys(NEEDS) as [ClientAuthenticationConfig['method']])
-      .describe('Method (IANA registry of RFC 7591).'),
-    client_secret: secret.optional(),
-    private_key: secret.optional().describe('PEM or JWK: file:/path or ${VARIABLE}.'),
-    algorithm: text.optional().describe('JWS alg of the assertion.'),
-    key_id: text.optional().describe('kid of the assertion.'),
+      .describe('Method, as the IANA registry of token endpoint authentication methods has it.'),
+    client_secret: secret.optional().describe('The secret: file:/path, ${VARIABLE}, or the value.'),
+    private_key: secret.optional().describe('Private key, PEM or JWK: file:/path or ${VARIABLE}.'),
+    algorithm: text
+      .optional()
+      .describe('JWS alg of the assertion, for private_key_jwt and client_secret_jwt.'),
+    key_id: text.optional().describe('kid in the header of the assertion.'),
     assertion: secret.optional().describe('A JWT that somebody else made, e.g. file: of a projected token.'),
-    certificate: secret.optional().describe('Client certificate, PEM.'),
+    certificate: secret.optional().describe('Client certificate, PEM (RFC 8705).'),
   })
   .check(({ value, issues }) => {
     for (const field of NEEDS[value.method]) {
       if (value[field] !== undefined) continue;
       issues.push({ code: 'custom', input: value, path: [field], message: `is needed for ${value.method}` });
     }
+  })
+  .meta({
+    allOf: Object.entries(NEEDS)
+      .filter(([, needed]) => needed.length > 0)
+      .map(([method, needed]) => ({
+        if: { properties: { method: { const: method } } },
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+        then: { required: needed },
+      })),
   });
 
 const actor: z.ZodType<ActorConfig> = z
   .strictObject({
-    source: z.enum(['file', 'client_credentials', 'none']).describe('Where the actor token comes from.'),
-    path: text.optional().describe('For file: read anew whenever a token is needed.'),
+    source: z
+      .enum(['file', 'client_credentials', 'none'])
+      .describe(
+        'Where the actor token comes from: a file, the client credentials of this client, or there is none.',
+      ),
+    path: text
+      .optional()
+      .describe('File of the actor token, for the source file; read anew whenever a token is needed.'),
     token_type: text.optional().describe('Type identifier (RFC 8693 section 3). Default: a JWT.'),
   })
   .refine(({ source, path }) => (source === 'file') === (path !== undefined), {
     message: 'path is needed for the source file, and for no other',
+  })
+  .meta({
+    if: { properties: { source: { const: 'file' } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: { required: ['path'] },
+    else: { properties: { path: false } },
   });
 
 const tokenService: z.ZodType<TokenServiceConfig> = z
@@ -109,14 +132,25 @@ const tokenService: z.ZodType<TokenServiceConfig> = z
     issuer: url.optional().describe('Issuer identifier; metadata is discovered from it (RFC 8414).'),
     metadata_url: url.optional().describe('URL of the metadata, when it is not where the issuer says.'),
     token_endpoint: url.optional().describe('Token endpoint; then nothing is discovered.'),
-    host: text.optional().describe("Host to use in place of the token endpoint's."),
+    host: text
+      .optional()
+      .describe("Host, with its port if need be, to use in place of the token endpoint's."),
     dialect: text.optional().describe('Name of a function of onbehalf/dialects, e.g. keycloak.'),
-    profile: z.enum(['rfc8693', 'entra-obo', 'id-jag']).optional().describe('How tokens are got.'),
+    profile: z
+      .enum(['rfc8693', 'entra-obo', 'id-jag'])
+      .optional()
+      .describe('How tokens are got. Default: rfc8693.'),
     client_id: text.describe('client_id of this agent at the STS.'),
-    client_authentication: clientAuthentication.default({ method: 'none' }),
-    actor: actor.default({ source: 'none' }),
-    tls_ca_cert_path: text.optional().describe('PEM file of the CA that is trusted.'),
-    tls_disable_system_cas: z.boolean().optional().describe('Trusts only that CA.'),
+    client_authentication: clientAuthentication
+      .default({ method: 'none' })
+      .describe('How the agent proves to the STS that it is this client.'),
+    actor: actor
+      .default({ source: 'none' })
+      .describe('The actor token: who acts for the user. It becomes act in the issued token (RFC 8693).'),
+    tls_ca_cert_path: text
+      .optional()
+      .describe('PEM file of CAs that are trusted beside those of the system.'),
+    tls_disable_system_cas: z.boolean().optional().describe('Trusts only the CAs of that file.'),
     tls_insecure_skip_verify: z.boolean().optional().describe('Takes any certificate. For trials only.'),
     dangerously_allow_insecure_http: z
       .boolean()
@@ -125,6 +159,10 @@ const tokenService: z.ZodType<TokenServiceConfig> = z
   })
   .refine((value) => value.issuer ?? value.metadata_url ?? value.token_endpoint, {
     message: 'one of issuer, metadata_url and token_endpoint must be given',
+  })
+  .meta({
+    description: 'A token service: at least one of issuer, metadata_url and token_endpoint must be given.',
+    anyOf: [{ required: ['issuer'] }, { required: ['metadata_url'] }, { required: ['token_endpoint'] }],
   });
 
 /** Schema of {@link TokenExchangeConfig}. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { orNone } from './or-none.ts';
 import type { SecretText } from './secret-text.ts';
-import { hasOneTarget, ONE_TARGET, TARGET_FIELDS, type TargetFields } from './target.ts';
+import { hasOneTarget, ONE_TARGET, ONE_TARGET_SCHEMA, TARGET_FIELDS, type TargetFields } from './target.ts';
 
 /** How an MCP server is reached; kagent v0.10's `params`. Times in seconds. */
 export interface ServerParams {
@@ -44,7 +44,7 @@ const text = z.string().min(1).max(2048);
 const url = z
   .string()
   .max(2048)
-  .regex(/^https?:\/\/[^\s/?#]+[^\s#]*$/);
+  .regex(/^https?:\/\/[^\s/?#][^\s#]*$/);
 const seconds = orNone(z.number().positive().max(86_400));
 const flag = orNone(z.boolean());
 const names = orNone(z.array(text));
@@ -57,8 +57,8 @@ const params: z.ZodType<ServerParams> = z.strictObject({
   sse_read_timeout: seconds.describe('Longest silence of an event stream, in seconds.'),
   terminate_on_close: flag.describe('Ends MCP sessions with DELETE. Default: true.'),
   tls_insecure_skip_verify: flag.describe('Takes any certificate. For trials only.'),
-  tls_ca_cert_path: orNone(text).describe('PEM file of the CA that is trusted.'),
-  tls_disable_system_cas: flag.describe('Trusts only that CA.'),
+  tls_ca_cert_path: orNone(text).describe('PEM file of CAs that are trusted beside those of the system.'),
+  tls_disable_system_cas: flag.describe('Trusts only the CAs of that file.'),
   dangerously_allow_insecure_http: flag.describe(
     'Lets tokens travel in clear text. For a network that you trust.',
   ),
@@ -69,7 +69,7 @@ export const toolServer: z.ZodType<ToolServerConfig> = z
   .strictObject({
     name: text.optional().describe('Names the server in errors. Default: the host of its URL.'),
     params: params.describe('How the server is reached.'),
-    tools: names.describe('Tools that the agent has. Default: all.'),
+    tools: names.describe('Tools that the agent has. Empty or null: all. Default: all.'),
     allowed_headers: names.describe("Header fields of the user's request that are handed on."),
     require_approval: names.describe(
       'Tools that the user approves before each call; no token is made before.',
@@ -80,7 +80,8 @@ export const toolServer: z.ZodType<ToolServerConfig> = z
       .optional()
       .describe('Under which identity the tools are listed. Default: auto.'),
   })
-  .refine(hasOneTarget, { message: ONE_TARGET });
+  .refine(hasOneTarget, { message: ONE_TARGET })
+  .meta(ONE_TARGET_SCHEMA);
 
 /** Schema of {@link RemoteAgentConfig}. */
 export const remoteAgent: z.ZodType<RemoteAgentConfig> = z
@@ -92,10 +93,11 @@ export const remoteAgent: z.ZodType<RemoteAgentConfig> = z
       'Header fields of each request; a value may be file:/path or hold ${VARIABLE}.',
     ),
     isolate_sessions: flag.describe('A context of its own for each call.'),
-    timeout: seconds.describe('Longest wait for an answer, in seconds.'),
+    timeout: seconds.describe('Longest wait for an answer, in seconds. Default: 600.'),
     dangerously_allow_insecure_http: flag.describe(
       'Lets tokens travel in clear text. For a network that you trust.',
     ),
     ...TARGET_FIELDS,
   })
-  .refine(hasOneTarget, { message: ONE_TARGET });
+  .refine(hasOneTarget, { message: ONE_TARGET })
+  .meta(ONE_TARGET_SCHEMA);

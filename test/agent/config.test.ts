@@ -24,9 +24,9 @@ const service = (more: object): object => ({
 test.each<[string, object, string]>([
   ['a model of the image', { model: null }, 'model: is null'],
   [
-    'a model of another provider',
-    { model: { type: 'openai', model: 'm' } },
-    'model.type: openai is not served yet',
+    'a server of Gemini other than its own',
+    { model: { type: 'gemini', model: 'm', base_url: 'https://gemini.example.com' } },
+    'model.base_url: is not implemented for this type',
   ],
   [
     "the user's token as key of the model",
@@ -34,17 +34,32 @@ test.each<[string, object, string]>([
     'model.api_key_passthrough: is refused',
   ],
   ['callers about whom nothing is said', { authentication: undefined }, 'authentication: is missing'],
-  ['approvals', { http_tools: [server({ require_approval: ['send'] })] }, 'http_tools[0].require_approval: '],
-  ['SSE', { sse_tools: [server()] }, 'sse_tools[0]: the transport SSE is not served yet'],
   [
-    'a certificate that is not looked at',
-    { http_tools: [server({}, { tls_insecure_skip_verify: true })] },
-    'http_tools[0].params.tls_insecure_skip_verify: is not implemented yet',
+    "the user's token for a server",
+    { sse_tools: [server({ allowed_headers: ['x-tenant', 'Authorization'] })] },
+    "sse_tools[0].allowed_headers[1]: is never handed on: the user's token is for this agent alone",
   ],
   [
-    'a CA of its own',
-    service({ tls_ca_cert_path: '/ca.pem' }),
-    'token_exchange.token_services.sts.tls_ca_cert_path: is not implemented yet: start Node with NODE_EXTRA_CA_CERTS=FILE',
+    'a header field of the protocol for a server',
+    { http_tools: [server({ allowed_headers: ['Mcp-Session-Id'] })] },
+    'http_tools[0].allowed_headers[0]: is never handed on',
+  ],
+  [
+    'what is no header field for a server',
+    { http_tools: [server({ allowed_headers: ['*'] })] },
+    'http_tools[0].allowed_headers[0]: is no name of a header field',
+  ],
+  [
+    'a client certificate for a token service that nobody verifies',
+    service({
+      tls_insecure_skip_verify: true,
+      client_authentication: {
+        method: 'tls_client_auth',
+        certificate: 'file:/cert.pem',
+        private_key: 'file:/key.pem',
+      },
+    }),
+    'token_exchange.token_services.sts.tls_insecure_skip_verify: cannot be had with a client certificate',
   ],
   [
     'a dialect with options',
@@ -81,10 +96,7 @@ test('what is passed over is named, once, and nothing else', async () => {
 
   expect(warnings.map((warning) => warning.replace(/^.*config\.json: /, '').replace(/: .*/, ''))).toEqual([
     'memory',
-    'remote_agents[0]',
     'model.top_p',
-    'http_tools[0].allowed_headers',
-    'http_tools[0].params.sse_read_timeout',
   ]);
 });
 

@@ -24,7 +24,7 @@ test('a header field from a file is read anew for each request, below what the r
   const fetch = createHeaderFetch(
     { params: { url: server.origin, headers } },
     { KEY: 'static' },
-    'http_tools[0]',
+    'http_tools[0].params',
   );
 
   await fetch(server.origin, {});
@@ -42,7 +42,11 @@ test('a header field from a file is read anew for each request, below what the r
 test('a header field that cannot be had stops the request, and shows in no error', async () => {
   const server = await startLoopback(always({}));
   const fetch = (headers: Record<string, string>) =>
-    createHeaderFetch({ params: { url: server.origin, headers } }, {}, 'http_tools[0]')(server.origin, {});
+    createHeaderFetch(
+      { params: { url: server.origin, headers } },
+      {},
+      'http_tools[0].params',
+    )(server.origin, {});
 
   const missing = await failure(fetch({ 'x-key': 'file:/no/such/file' }));
   const broken = await failure(fetch({ 'x-key': 'secret\nvalue' }));
@@ -54,7 +58,11 @@ test('a header field that cannot be had stops the request, and shows in no error
 
 test('an answer that does not begin in time is given up', async () => {
   const server = await startLoopback(never);
-  const fetch = createHeaderFetch({ params: { url: server.origin, timeout: 0.02 } }, {}, 'http_tools[0]');
+  const fetch = createHeaderFetch(
+    { params: { url: server.origin, timeout: 0.02 } },
+    {},
+    'http_tools[0].params',
+  );
 
   const { code, message } = await failure(fetch(server.origin, {}));
 

@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { configOf, folderOf, send, setStage } from '../agent/support.ts';
-import { installPackage } from '../sts/package.ts';
-
-const FOLDERS = ['core', 'dialects', 'broker', 'context', 'mcp', 'adk', 'config', 'agent', 'cli'];
-const PACKAGES = ['@a2a-js', '@google', '@modelcontextprotocol', 'cockatiel', 'jose', 'oauth4webapi', 'zod'];
+import { installAgent, PACKAGES, startAgent } from './agent-process.ts';
 
 async function ended(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
@@ -23,34 +19,13 @@ async function ended(...argv: string[]): Promise<{ code: number; out: string; er
   return { code, out, err };
 }
 
-/** Runs the installed command in a process of its own; `started` gives the first line that it prints. */
-function start(folder: string, ...argv: string[]) {
-  const child = spawn(process.execPath, ['dist/cli/main.js', 'agent', ...argv], { cwd: folder });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let [out, err] = ['', ''];
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const started = new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', (chunk) => {
-      out += chunk;
-      if (out.includes('\n')) resolve(out.split('\n')[0] as string);
-    });
-    child.on('close', () => reject(new Error(`it ended: ${out}${err}`)));
-  });
-  started.catch(() => {});
-  const exit = new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-  return { child, started, exit };
-}
-
 test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_000 }, async () => {
   const stage = await setStage();
   const calendar = await stage.mcp('calendar');
   const config = folderOf(configOf(stage, [calendar], { memory: {} }));
-  const { child, started, exit } = start(
-    installPackage(PACKAGES, FOLDERS),
+  const { child, started, exit } = startAgent(installAgent(), [
     ...['--filepath', config, '--port', '0', '--json'],
-  );
+  ]);
 
   const first = JSON.parse(await started);
   expect(first).toMatchObject({
@@ -66,23 +41,20 @@ test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_0
     event: 'warning',
     message: expect.stringContaining('config.json: memory: is not implemented'),
   };
-  const { code, out, err } = (await exit) as { code: number; out: string; err: string };
+  const { code, out, err } = await exit;
   expect([code, JSON.parse(err)]).toEqual([0, warning]);
   expect(out.split('\n').slice(1)).toEqual(['{"event":"stop"}', '']);
   expect(calendar.openSessions).toBe(0);
 });
 
 test('without the ADK it says what to install', { timeout: 60_000 }, async () => {
-  const folder = installPackage(
-    PACKAGES.filter((name) => name !== '@google'),
-    FOLDERS,
-  );
+  const folder = installAgent(PACKAGES.filter((name) => name !== '@google'));
   const config = folderOf({
     model: { type: 'scripted', model: 'script', turns: [] },
     authentication: { mode: 'anonymous' },
   });
 
-  const exited = await start(folder, '--filepath', config).exit;
+  const exited = await startAgent(folder, ['--filepath', config]).exit;
 
   expect(exited).toEqual({
     code: 1,
@@ -142,7 +114,7 @@ test('a folder that is not there and a port in use are told, with exit code 1', 
   ]);
   expect([used.code, used.err]).toEqual([
     1,
-    `onbehalf agent: port ${port} of 127.0.0.1 is in use: choose another by --port, or 0 for a free one\n`,
+    `onbehalf agent: port ${port} of 127.0.0.1 is in use: choose another by --port or --admin-port, or 0 for a free one\n`,
   ]);
 });
 

@@ -44,8 +44,8 @@ test.each([
   [[INTEROP], 'name the suite; there are keycloak, redis', 'Usage: npm run interop:keycloak'],
   [[INTEROP, 'nope'], 'no suite "nope"; there are keycloak, redis', 'Usage: npm run interop:keycloak'],
   [[INTEROP, 'toString'], 'no suite "toString"', 'Usage: npm run interop:keycloak'],
-  [[BENCH], 'name the bench; there are adk, broker', 'Usage: npm run bench'],
-  [[BENCH, 'nope'], 'no bench "nope"; there are adk, broker', 'Usage: npm run bench'],
+  [[BENCH], 'name the bench; there are adk, agent, broker', 'Usage: npm run bench'],
+  [[BENCH, 'nope'], 'no bench "nope"; there are adk, agent, broker', 'Usage: npm run bench'],
   [[BENCH, 'adk', 'broker'], 'one bench at a time', 'Usage: npm run bench'],
   [[BENCH, '--chek'], "Unknown option '--chek'", 'Usage: npm run bench'],
 ])('%j is a mistake: what is wrong, the usage, and 2', (args, said, usage) => {

@@ -12,12 +12,15 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'deploy/grafana/onbehalf.json',
+  'docs/agent.md',
+  'docs/configuration.md',
   'docs/errors.md',
   'docs/inbound.md',
   'docs/kagent.md',
   'docs/kubernetes.md',
   'docs/security.md',
   'docs/telemetry.md',
+  'schema/config.schema.json',
 ];
 
 let root: string;
@@ -63,7 +66,7 @@ it.each(DOCUMENTS)('misses %s', (missing) => {
 
 it('keeps to the size', () => {
   expect(check(DOCUMENTS, MAX_PACKED_BYTES)).toEqual([]);
-  expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 400000')]);
+  expect(check(DOCUMENTS, MAX_PACKED_BYTES + 1)).toEqual([expect.stringContaining('the budget is 450000')]);
 });
 
 it('keeps to the size of the library', () => {

@@ -1,0 +1,22 @@
+// What the processes of the agent bench know of each other.
+
+export const AGENT = 'bench-agent';
+export const CLIENT_SECRET = 'bench-secret-of-a-loopback-process';
+export const SERVERS = ['calendar', 'mail'] as const;
+
+export interface WorldFacts {
+  readonly issuer: string;
+  readonly servers: readonly { readonly name: string; readonly url: string }[];
+}
+
+export type WorldQuestion =
+  | { readonly op: 'facts' }
+  | { readonly op: 'mint'; readonly subs: string[]; readonly audience: string }
+  | { readonly op: 'calls' };
+
+export interface StockQuestion {
+  readonly op: 'start';
+  readonly servers: WorldFacts['servers'];
+  /** One for each server, for all users: a static header is all that stock toolsets can send. */
+  readonly tokens: readonly string[];
+}

@@ -1,0 +1,81 @@
+import type { Part, TaskStatusUpdateEvent } from '@a2a-js/sdk';
+import type { RequestContext } from '@a2a-js/sdk/server';
+import { type Event, getFunctionResponses } from '@google/adk';
+import type { PropagationFailure } from '../adk/failure-hook.ts';
+import { type AgentRun, currentRun } from './caller.ts';
+import { finalStatus } from './run-failure.ts';
+
+/** What only the user can do something about, as A2A clients are told of it. */
+export interface UserNeed {
+  /** Name of the server that cannot be called for this user. */
+  readonly server: string;
+  readonly reason: 'reauthentication_required' | 'consent_required';
+  /** Scopes that the server's tokens are asked for with, separated by spaces. */
+  readonly scope?: string;
+  /** Claims challenge of the STS, JSON: for the identity provider, as the parameter `claims` of the user's next sign-in. */
+  readonly claims?: string;
+}
+
+interface Noted {
+  readonly stage: PropagationFailure['stage'];
+  readonly need: UserNeed;
+}
+
+/** Apart from what tools answer: no server can say that the user is needed. */
+const noted = new WeakMap<AgentRun, Noted[]>();
+
+/** Notes, for the run that the running code belongs to, a failure of which only the user can be rid; others are not its business. */
+export function noteFailure({ stage, server, scopes, error }: PropagationFailure): void {
+  const run = currentRun();
+  const { failure: reason, claimsChallenge: claims } = error;
+  if (!run || (reason !== 'reauthentication_required' && reason !== 'consent_required')) return;
+  const scope = scopes.length > 0 && { scope: scopes.join(' ') };
+  const need = { server, reason, ...scope, ...(claims !== undefined && { claims }) };
+  noted.set(run, [...(noted.get(run) ?? []), { stage, need }]);
+}
+
+/**
+ * What a run needs of its user, each server and reason once. Tools that could not be listed count only where the run cannot go on
+ * without them.
+ */
+export function needsOf(run: AgentRun, withListings: boolean): readonly UserNeed[] {
+  const all = (noted.get(run) ?? []).filter(({ stage }) => withListings || stage === 'call');
+  const once = new Map(all.map(({ need }) => [JSON.stringify([need.server, need.reason]), need]));
+  return [...once.values()];
+}
+
+/** A run's events as far as it goes without its user: the model must not answer over a call that only the user can make possible. */
+export async function* untilNeeded(
+  events: AsyncIterable<Event>,
+  run: AgentRun,
+): AsyncGenerator<Event, void, undefined> {
+  for await (const event of events) {
+    yield event;
+    // With the response to the call, the session is in a state that a model can go on from.
+    if (getFunctionResponses(event).length > 0 && needsOf(run, false).length > 0) return;
+  }
+}
+
+/** The end of a task that waits for its user. */
+export function authRequired(
+  ids: Pick<RequestContext, 'taskId' | 'contextId'>,
+  needs: readonly UserNeed[],
+): TaskStatusUpdateEvent {
+  const text = [...needs.map(inWords), NEXT].join(' ');
+  const parts: Part[] = [
+    { kind: 'text', text },
+    ...needs.map((need): Part => ({ kind: 'data', data: { onbehalf: { ...need } } })),
+  ];
+  return finalStatus(ids, 'auth-required', parts);
+}
+
+function inWords({ server, reason, scope, claims }: UserNeed): string {
+  const forScope = scope === undefined ? '' : ` (scope: ${scope})`;
+  if (reason === 'consent_required') {
+    return `${server} cannot be used for you before you have consented to it${forScope} at your identity provider.`;
+  }
+  const how = claims === undefined ? '' : ', with the claims that come with this message';
+  return `${server} cannot be used for you before you have signed in again${how}${forScope}.`;
+}
+
+const NEXT = 'Then send the next message of this task with a new token, and it goes on.';

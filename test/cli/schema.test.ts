@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { run } from '../../src/cli/run.ts';
+import { configJsonSchema } from '../../src/config/json-schema.ts';
+import { installPackage } from '../sts/package.ts';
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function schema(...argv: readonly string[]): Promise<Ended> {
+  let out = '';
+  let err = '';
+  const code = await run(['schema', ...argv], {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    interrupted: () => new Promise(() => {}),
+  });
+  return { code, out, err };
+}
+
+/** A process of its own, and the package made for it, on a machine that has other work. */
+const INSTALLED_MS = 60_000;
+
+/** The installed command, where only these packages are installed with it. */
+function installed(dependencies: readonly string[]): Promise<Ended> {
+  const cwd = installPackage(dependencies, ['config', 'core', 'cli']);
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['dist/cli/main.js', 'schema'],
+      { cwd, timeout: INSTALLED_MS },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, err });
+      },
+    );
+  });
+}
+
+test('prints the JSON Schema of config.json', async () => {
+  const { code, out, err } = await schema();
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(JSON.parse(out)).toEqual(configJsonSchema());
+});
+
+test.each(['--help', '-h'])('%s tells how an editor finds it', async (flag) => {
+  const { code, out, err } = await schema(flag);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('"$schema": "./node_modules/onbehalf/schema/config.schema.json"');
+  expect(out).toContain('onbehalf schema > config.schema.json');
+});
+
+test.each([
+  [['--yaml'], "Unknown option '--yaml'"],
+  [['config.json'], "Unexpected argument 'config.json'"],
+])('%j is a mistake that it explains', async (argv, message) => {
+  const { code, out, err } = await schema(...argv);
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain(message);
+  expect(err).toContain('Run "onbehalf schema --help" to see the options.\n');
+});
+
+test(
+  'the installed command works with zod alone',
+  async () => {
+    const { code, out, err } = await installed(['zod']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toBe((await schema()).out);
+  },
+  INSTALLED_MS,
+);
+
+test(
+  'without zod the installed command names it',
+  async () => {
+    const err = 'onbehalf schema: this command needs the package zod: npm install zod\n';
+    expect(await installed([])).toEqual({ code: 1, out: '', err });
+  },
+  INSTALLED_MS,
+);
