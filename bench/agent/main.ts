@@ -81,7 +81,8 @@ function findingsOf({ ours, stock }: Pair): Finding[] {
       ours: `${own.toFixed(1)} (${times(own / peer)}), ${spreadOf(ours)}, ${failures(ours)}`,
       peer: `ADK's toA2a with stock toolsets and no exchange: ${peer.toFixed(1)}, ${spreadOf(stock)}, ${failures(stock)}`,
       budget: `>= ${THROUGHPUT}x`,
-      met: own >= THROUGHPUT * peer && failedOf(ours) === 0,
+      // A peer that answers nothing is no peer.
+      met: peer > 0 ? own >= THROUGHPUT * peer && failedOf(ours) === 0 : undefined,
     },
   ];
 }

@@ -28,6 +28,6 @@ answerParent<StockQuestion>({
     const app = await toA2a(agent, { allowUnauthenticated: true, basePath: '' });
     const server = createServer(app).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/jsonrpc`;
   },
 });

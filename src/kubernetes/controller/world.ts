@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Kind, ObjectOf } from '../api/kinds.ts';
 import { createReflector, type Reflector } from '../client/reflector.ts';
 import { RESOURCES } from '../client/resources.ts';
@@ -126,6 +127,8 @@ export function createWorld(options: WorldOptions): World {
     size: () => [...reflectors.values()].reduce((sum, { list }) => sum + list().length, 0),
     synced: Promise.all([...reflectors.values()].map(({ synced }) => synced)).then(() => undefined),
     run: async (signal) => {
+      // Each watch listens to it: more than Node takes for a leak.
+      setMaxListeners(0, signal);
       await Promise.all([...reflectors.values()].map(({ run }) => run(signal)));
     },
   };

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { AllowedNamespaces } from '../../../src/kubernetes/api/references.ts';
 import type { RemoteMCPServer } from '../../../src/kubernetes/api/remote-mcp-server.ts';
 import type { KubeObject } from '../../../src/kubernetes/client/types.ts';
@@ -24,6 +24,16 @@ test('labels of namespaces are known where namespaces are watched, and not known
   expect(all.namespaceLabels('none')).toBeUndefined();
   const some = await worldOf(OBJECTS, { namespaces: ['thief', 'bank'] });
   expect(some.namespaceLabels('thief')).toBeUndefined();
+});
+
+test('that many things are watched is nothing to warn of', async () => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', hear);
+  onTestFinished(() => void process.off('warning', hear));
+  await worldOf(OBJECTS, { namespaces: ['thief', 'bank'] });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([]);
 });
 
 test.each<[string, boolean, AllowedNamespaces['selector']]>([
