@@ -1,5 +1,5 @@
 import type { BrokerObserver, ExchangeEvent, LookUpEvent } from '../broker/observer.ts';
-import { type Metric, prometheusText } from '../telemetry/prometheus.ts';
+import { counter, gauge, type Metric, prometheusText } from '../telemetry/prometheus.ts';
 
 /** Counts what an agent server does. Nothing in it is of a user. */
 export interface AgentMetrics {
@@ -72,12 +72,4 @@ export function createAgentMetrics(observer: BrokerObserver = {}): AgentMetrics 
 const by = (label: string, counts: ReadonlyMap<string, number>): Metric['value'] => ({
   label,
   values: Object.fromEntries(counts),
-});
-
-const gauge = (name: string, help: string, value: Metric['value']): Metric => ({
-  ...{ name, type: 'gauge', help, value },
-});
-
-const counter = (name: string, help: string, value: Metric['value']): Metric => ({
-  ...{ name, type: 'counter', help, value },
 });

@@ -93,7 +93,7 @@ export async function assemble(
       },
       async close() {
         // While there still are tokens to cancel its tasks with.
-        await remotes.close();
+        await Promise.allSettled([remotes.close()]);
         await Promise.allSettled(plugins.map((plugin) => plugin.close()));
         closeAll(services);
       },

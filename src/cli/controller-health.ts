@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ControllerStats } from '../kubernetes/controller/controller.ts';
-import { type Metric, PROMETHEUS_TYPE, prometheusText } from '../telemetry/prometheus.ts';
+import { counter, gauge, type Metric, PROMETHEUS_TYPE, prometheusText } from '../telemetry/prometheus.ts';
 
 /** What is served beside the work: `/healthz` and `/readyz` for probes, `/metrics` for Prometheus. */
 export interface HealthServers {
@@ -86,10 +86,3 @@ export function metricsText(stats: ControllerStats): string {
     gauge('synced', '1 when all objects have been read.', Number(stats.synced)),
   ]);
 }
-
-const gauge = (name: string, help: string, value: Metric['value']): Metric => ({
-  ...{ name, type: 'gauge', help, value },
-});
-const counter = (name: string, help: string, value: Metric['value']): Metric => ({
-  ...{ name, type: 'counter', help, value },
-});

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { neededOnlyWhen } from './needed-when.ts';
 import { orNone, textOrNone } from './or-none.ts';
 import type { SecretText } from './secret-text.ts';
 
@@ -122,9 +123,4 @@ export const modelSettings: z.ZodType<ModelSettings> = z
     path: ['turns'],
     message: 'is needed for the type scripted, and for no other',
   })
-  .meta({
-    if: { properties: { type: { const: 'scripted' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    then: { required: ['turns'] },
-    else: { properties: { turns: false } },
-  });
+  .meta({ ...neededOnlyWhen('type', 'scripted', ['turns']) });

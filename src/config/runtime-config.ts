@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type ModelSettings, modelSettings } from './model.ts';
+import { neededWhen } from './needed-when.ts';
 import { textOrNone } from './or-none.ts';
 import { type TokenExchangeConfig, tokenExchange } from './token-service.ts';
 import { type RemoteAgentConfig, remoteAgent, type ToolServerConfig, toolServer } from './tools.ts';
@@ -75,11 +76,7 @@ const authentication: z.ZodType<AuthenticationConfig> = z
     ({ mode, audience, issuers }) => mode !== 'jwt' || (audience !== undefined && issuers !== undefined),
     { message: 'the mode jwt needs audience and issuers' },
   )
-  .meta({
-    if: { properties: { mode: { const: 'jwt' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    then: { required: ['audience', 'issuers'] },
-  });
+  .meta({ ...neededWhen('mode', 'jwt', ['audience', 'issuers']) });
 
 const list = <T>(item: z.ZodType<T>): z.ZodType<readonly T[]> =>
   z

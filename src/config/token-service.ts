@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { neededOnlyWhen, neededWhen } from './needed-when.ts';
 import type { SecretText } from './secret-text.ts';
 
 /** How the agent proves which client it is; the methods and fields of `ClientAuth` of the library. */
@@ -98,11 +99,7 @@ const clientAuthentication: z.ZodType<ClientAuthenticationConfig> = z
   .meta({
     allOf: Object.entries(NEEDS)
       .filter(([, needed]) => needed.length > 0)
-      .map(([method, needed]) => ({
-        if: { properties: { method: { const: method } } },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-        then: { required: needed },
-      })),
+      .map(([method, needed]) => neededWhen('method', method, needed)),
   });
 
 const actor: z.ZodType<ActorConfig> = z
@@ -120,12 +117,7 @@ const actor: z.ZodType<ActorConfig> = z
   .refine(({ source, path }) => (source === 'file') === (path !== undefined), {
     message: 'path is needed for the source file, and for no other',
   })
-  .meta({
-    if: { properties: { source: { const: 'file' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    then: { required: ['path'] },
-    else: { properties: { path: false } },
-  });
+  .meta({ ...neededOnlyWhen('source', 'file', ['path']) });
 
 const tokenService: z.ZodType<TokenServiceConfig> = z
   .strictObject({

@@ -8,6 +8,16 @@ export interface Metric {
   readonly value: number | { readonly label: string; readonly values: Readonly<Record<string, number>> };
 }
 
+/** A value that goes up and down. */
+export function gauge(name: string, help: string, value: Metric['value']): Metric {
+  return { name, type: 'gauge', help, value };
+}
+
+/** A value that only grows; its name ends in `_total`. */
+export function counter(name: string, help: string, value: Metric['value']): Metric {
+  return { name, type: 'counter', help, value };
+}
+
 /** Media type of the text format, with its version. */
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

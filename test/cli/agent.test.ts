@@ -1,23 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { configOf, folderOf, send, setStage } from '../agent/support.ts';
 import { installAgent, PACKAGES, startAgent } from './agent-process.ts';
+import { type Ended, ended } from './ended.ts';
 
-async function ended(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await run(argv, {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interrupted: () => Promise.resolve(),
-  });
-  return { code, out, err };
-}
+/** Runs a command that is interrupted at once. */
+const interrupted = (...argv: readonly string[]): Promise<Ended> => ended(argv, '', Promise.resolve());
 
 test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_000 }, async () => {
   const stage = await setStage();
@@ -67,7 +56,7 @@ test('the text at start says where it is and how to ask it, the one at the end t
   const stage = await setStage();
   const folder = folderOf(configOf(stage, []));
 
-  const { code, out, err } = await ended('agent', '--filepath', folder, '--port', '0');
+  const { code, out, err } = await interrupted('agent', '--filepath', folder, '--port', '0');
 
   expect([code, err]).toEqual([0, '']);
   const url = /A2A \(JSON-RPC\) +(http:\/\/127\.0\.0\.1:\d+)\/\n/.exec(out)?.[1];
@@ -80,7 +69,7 @@ test('the text at start says where it is and how to ask it, the one at the end t
 test('a wrong config is told by path, with exit code 1', async () => {
   const folder = folderOf({ model: null, authentication: { mode: 'anonymous' } });
 
-  const { code, out, err } = await ended('agent', '--filepath', folder);
+  const { code, out, err } = await interrupted('agent', '--filepath', folder);
 
   expect([code, out]).toEqual([1, '']);
   expect(err).toMatch(/^onbehalf agent: .*config\.json is wrong:\n {2}model: is null, /);
@@ -91,7 +80,7 @@ test.each([
   [['--filepath', '.', '--port', '99999'], '--port must be a number from 0 to 65535, not "99999"'],
   [['--verbose'], "Unknown option '--verbose'"],
 ])('arguments %j are wrong, with exit code 2', async (argv, message) => {
-  const { code, out, err } = await ended('agent', ...argv);
+  const { code, out, err } = await interrupted('agent', ...argv);
 
   expect([code, out]).toEqual([2, '']);
   expect(err).toContain(message);
@@ -105,8 +94,8 @@ test('a folder that is not there and a port in use are told, with exit code 1', 
   const { port } = busy.address() as AddressInfo;
   const folder = folderOf(configOf(await setStage(), []));
 
-  const none = await ended('agent', '--filepath', '/no/such/folder');
-  const used = await ended('agent', '--filepath', folder, '--port', String(port));
+  const none = await interrupted('agent', '--filepath', '/no/such/folder');
+  const used = await interrupted('agent', '--filepath', folder, '--port', String(port));
 
   expect([none.code, none.err]).toEqual([
     1,
@@ -119,7 +108,7 @@ test('a folder that is not there and a port in use are told, with exit code 1', 
 });
 
 test('the example of the help is a config that can be read', async () => {
-  const { code, out } = await ended('agent', '--help');
+  const { code, out } = await interrupted('agent', '--help');
   const example = out.slice(out.indexOf('  {\n    "name"'), out.indexOf('\n  }\n') + 5);
 
   expect(code).toBe(0);

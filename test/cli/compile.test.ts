@@ -2,7 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readRuntimeConfig } from '../../src/config/read-config.ts';
-import { DEMO, type Ended, ended, filesOf, KAGENT, WRONG } from './manifests.ts';
+import { type Ended, ended } from './ended.ts';
+import { DEMO, filesOf, KAGENT, WRONG } from './manifests.ts';
 
 const compile = (argv: readonly string[], input?: string): Promise<Ended> =>
   ended(['compile', ...argv], input);

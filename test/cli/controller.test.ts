@@ -1,22 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseControllerArguments } from '../../src/cli/controller-arguments.ts';
 import { metricsText, startHealthServers } from '../../src/cli/controller-health.ts';
-import { run } from '../../src/cli/run.ts';
 import type { ControllerStats } from '../../src/kubernetes/controller/controller.ts';
+import { type Ended, ended } from './ended.ts';
 
-async function ended(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await run(['controller', ...argv], {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interrupted: () => new Promise(() => {}),
-  });
-  return { code, out, err };
-}
+const controller = (...argv: readonly string[]): Promise<Ended> => ended(['controller', ...argv]);
 
 const IMAGE = ['--agent-image', 'agent:1'];
 
@@ -78,7 +66,7 @@ describe('the arguments', () => {
     [[...IMAGE, '--discovery-issuer', 'https://sts.example'], '--discovery-* is for --publish-tools'],
     [[...IMAGE, '--what'], "Unknown option '--what'"],
   ])('%j are refused', async (argv, why) => {
-    const { code, out, err } = await ended(...argv);
+    const { code, out, err } = await controller(...argv);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(why);
     expect(err).toContain('onbehalf controller --help');
@@ -86,7 +74,7 @@ describe('the arguments', () => {
 });
 
 test('--help says how to begin', async () => {
-  const { code, out } = await ended('--help');
+  const { code, out } = await controller('--help');
   expect(code).toBe(0);
   expect(out).toContain('Usage: onbehalf controller --agent-image IMAGE');
   expect(out).toContain('The STS has to heed RFC 8707');
@@ -94,7 +82,7 @@ test('--help says how to begin', async () => {
 });
 
 test('without a kubeconfig that can be read it ends with 1 and says which', async () => {
-  const { code, err } = await ended(...IMAGE, '--kubeconfig', '/nowhere/config');
+  const { code, err } = await controller(...IMAGE, '--kubeconfig', '/nowhere/config');
   expect(code).toBe(1);
   expect(err).toContain('/nowhere/config');
 });

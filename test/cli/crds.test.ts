@@ -1,51 +1,16 @@
-import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { run } from '../../src/cli/run.ts';
 import { customResourceDefinitions } from '../../src/kubernetes/crd/custom-resource-definition.ts';
-import { installPackage } from '../sts/package.ts';
 import { temporaryDirectory } from '../support/files.ts';
+import { type Ended, ended, endedInstalled, INSTALLED_MS } from './ended.ts';
 
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function crds(...argv: readonly string[]): Promise<Ended> {
-  let out = '';
-  let err = '';
-  const code = await run(['crds', ...argv], {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interrupted: () => new Promise(() => {}),
-  });
-  return { code, out, err };
-}
-
-/** A process of its own, and the package made for it, on a machine that has other work. */
-const INSTALLED_MS = 60_000;
+const crds = (...argv: readonly string[]): Promise<Ended> => ended(['crds', ...argv]);
 
 /** The installed command, where only these packages are installed with it. */
-function installed(dependencies: readonly string[]): Promise<Ended> {
-  const cwd = installPackage(dependencies, ['kubernetes', 'cli']);
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['dist/cli/main.js', 'crds'],
-      { cwd, timeout: INSTALLED_MS },
-      (error, out, err) => {
-        resolve({ code: error === null ? 0 : Number(error.code), out, err });
-      },
-    );
-  });
-}
+const installed = (dependencies: readonly string[]): Promise<Ended> =>
+  endedInstalled(dependencies, ['kubernetes', 'cli'], ['crds']);
 
 test('prints the CRDs as YAML documents, one for each kind', async () => {
   const { code, out, err } = await crds();

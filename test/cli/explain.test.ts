@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { DEMO, type Ended, ended, filesOf, KAGENT, WRONG } from './manifests.ts';
+import { type Ended, ended } from './ended.ts';
+import { DEMO, filesOf, KAGENT, WRONG } from './manifests.ts';
 
 const explain = (argv: readonly string[], input?: string): Promise<Ended> =>
   ended(['explain', ...argv], input);

@@ -1,31 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { run } from '../../src/cli/run.ts';
 import { temporaryDirectory } from '../support/files.ts';
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the command line in this process, with this on standard input. */
-export async function ended(argv: readonly string[], input = ''): Promise<Ended> {
-  let out = '';
-  let err = '';
-  const code = await run(argv, {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    input: () => Promise.resolve(input),
-    interrupted: () => new Promise(() => {}),
-  });
-  return { code, out, err };
-}
 
 /** Writes files into a directory of their own. */
 export async function filesOf(files: Readonly<Record<string, string>>): Promise<string> {

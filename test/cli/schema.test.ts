@@ -1,47 +1,12 @@
-import { execFile } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
-import { installPackage } from '../sts/package.ts';
+import { type Ended, ended, endedInstalled, INSTALLED_MS } from './ended.ts';
 
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function schema(...argv: readonly string[]): Promise<Ended> {
-  let out = '';
-  let err = '';
-  const code = await run(['schema', ...argv], {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interrupted: () => new Promise(() => {}),
-  });
-  return { code, out, err };
-}
-
-/** A process of its own, and the package made for it, on a machine that has other work. */
-const INSTALLED_MS = 60_000;
+const schema = (...argv: readonly string[]): Promise<Ended> => ended(['schema', ...argv]);
 
 /** The installed command, where only these packages are installed with it. */
-function installed(dependencies: readonly string[]): Promise<Ended> {
-  const cwd = installPackage(dependencies, ['config', 'core', 'cli']);
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['dist/cli/main.js', 'schema'],
-      { cwd, timeout: INSTALLED_MS },
-      (error, out, err) => {
-        resolve({ code: error === null ? 0 : Number(error.code), out, err });
-      },
-    );
-  });
-}
+const installed = (dependencies: readonly string[]): Promise<Ended> =>
+  endedInstalled(dependencies, ['config', 'core', 'cli'], ['schema']);
 
 test('prints the JSON Schema of config.json', async () => {
   const { code, out, err } = await schema();
