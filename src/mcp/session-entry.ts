@@ -2,6 +2,7 @@ import type { Delegation } from '../broker/delegation.ts';
 import { abortable } from '../core/abortable.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
+import { hearFirst } from './first-answer.ts';
 import type { McpServer } from './server.ts';
 import type { Farewell, OpenSession, Place } from './session-place.ts';
 
@@ -12,6 +13,8 @@ export interface Entry {
   readonly tags: readonly string[];
   readonly opening: Promise<OpenSession>;
   readonly givenUp: AbortController;
+  /** Resolves when the server has named it, or will not any more. */
+  named: () => Promise<void>;
   readonly farewell: Farewell;
   /** Known as soon as the server has answered `initialize`, so that what is half open can be closed too. */
   headers: Readonly<Record<string, string>>;
@@ -45,14 +48,15 @@ export async function openEntry(
   const who = (): Delegation =>
     (entry.users.findLast((user) => user && isActive(user)) ?? first) as Delegation;
   const timer = setTimeout(() => givenUp.abort(slow(place.server)), OPENING_MS).unref();
+  const hear = ({ headers }: Response): void => {
+    const id = headers.get('mcp-session-id');
+    if (id !== null && !entry.session) entry.headers = { 'mcp-session-id': id };
+  };
   const fetch = (server: McpServer): FetchLike => {
-    const send = place.identity.fetch(server, who);
-    return async (url, init) => {
-      const response = await send(url, init);
-      const id = response.headers.get('mcp-session-id');
-      if (id !== null && !entry.session) entry.headers = { 'mcp-session-id': id };
-      return response;
-    };
+    // Below whoever adds the token: when nobody waits any more, none is asked for.
+    const first = hearFirst(server.fetch, { hear, givenUp: givenUp.signal });
+    entry.named = first.settled;
+    return place.identity.fetch({ ...server, fetch: first.fetch }, who);
   };
   try {
     return await abortable(place.open({ fetch, signal: givenUp.signal }), givenUp.signal);
@@ -77,6 +81,7 @@ function slow(server: McpServer): OnbehalfError {
 /** Parts with a session, at the server and here. Never fails. */
 export async function part(entry: Entry, say: FetchLike | undefined): Promise<void> {
   await entry.opening.catch(() => {});
+  await entry.named();
   if (say && entry.headers['mcp-session-id'])
     await sayDelete(entry.place.server, entry.headers, say).catch(() => {});
   await entry.session?.dispose?.().catch(() => {});

@@ -126,6 +126,7 @@ export function createSessionKeeper(limits: SessionLimits, { isActive, onEnd }: 
       ...{ key, place, tags, opening, headers: {}, users: [] },
       ...{ session: undefined, forgotten: false, closing: undefined, timer: undefined },
       givenUp: new AbortController(),
+      named: () => Promise.resolve(),
       inContext: AsyncLocalStorage.snapshot(),
       farewell: place.identity.farewell(place.server),
       endsAt: now + maxSessionMs,

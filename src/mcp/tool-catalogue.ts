@@ -42,7 +42,7 @@ export interface ListOptions {
 /** The tools of servers, kept across runs: listing them is no reason for an exchange. */
 export interface ToolCatalogue {
   /**
-   * The tools of a server: kept, joined while being listed, or listed.
+   * The tools of a server, 10,000 at most: kept, joined while being listed, or listed.
    *
    * @throws OnbehalfError `delegation_missing` where a listing needs a user and none is known, `delegation_ended` or
    * `subject_expired` where it was made for a user whose delegation can no longer be used; else as `SessionPool.call`:
@@ -54,6 +54,9 @@ export interface ToolCatalogue {
   /** Closes the sessions that listen. */
   close(): Promise<void>;
 }
+
+/** Of one listing as many tools are kept: each run goes through all of them. What names tools may name any of so many. */
+const MOST_TOOLS = 10_000;
 
 interface Listing {
   readonly tools: readonly Tool[];
@@ -139,7 +142,7 @@ export function createToolCatalogue(options: ToolCatalogueOptions): ToolCatalogu
     if (kept && kept.expiresAt > Date.now()) return kept.tools;
     const work = async (signal: AbortSignal): Promise<readonly Tool[]> => {
       const begun = generation;
-      const tools = await list(signal);
+      const tools = (await list(signal)).slice(0, MOST_TOOLS);
       if (begun === generation) keep(key, server, tools);
       return tools;
     };

@@ -201,6 +201,24 @@ describe('a session that is half open', () => {
     expect(await client.call(at.alice)).toBe('you are alice');
   });
 
+  test('when its run ends before the server has named it is ended as soon as it has a name', async () => {
+    const at = await startScene();
+    const client = await connectBare(at.server.url, at.fetch);
+    const gate = createGate();
+    at.server.answer = async ({ method, sub }) => {
+      if (method === 'initialize' && sub === 'alice') await gate.wait();
+      return false;
+    };
+    const asked = failed(client.call(at.alice));
+    await gate.reached(1);
+    at.broker.end(at.alice);
+    await asked;
+    gate.open();
+    await at.fetch.settled();
+    expect(at.server.log('DELETE')).toEqual(['DELETE alice 200']);
+    expect([...at.server.sessions.values()]).toEqual(['-']);
+  });
+
   test('is left by one who waits for it without harm to the others', async () => {
     const at = await startScene();
     const client = await connectBare(at.server.url, at.fetch);

@@ -5,7 +5,16 @@ import { describeCallFailure } from '../../src/mcp/call-failure.ts';
 import { defineMcpServer, type McpServer } from '../../src/mcp/server.ts';
 import { createSessionPool, type SessionPool, type SessionPoolOptions } from '../../src/mcp/session-pool.ts';
 import type { DevelopmentSts } from '../../src/sts/index.ts';
-import { begin, brokerFor, createGate, exchanged, failed, failure, startSts } from './support.ts';
+import {
+  begin,
+  brokerFor,
+  createGate,
+  exchanged,
+  failed,
+  failure,
+  heldExchanges,
+  startSts,
+} from './support.ts';
 import { protocolError, startWitness, type Witness } from './witness.ts';
 
 let sts: DevelopmentSts;
@@ -323,6 +332,34 @@ describe('the end of a run', () => {
     expect(witness.log('tools/call')).toEqual([]);
   });
 
+  test('while the server is at work on `initialize` tells the caller at once, and ends the session that comes of it', async () => {
+    const gate = createGate();
+    witness.onRequest = ({ method }) => (method === 'initialize' ? gate.wait() : undefined);
+    const asked = failed(call(alice));
+    await gate.reached(1);
+    broker.end(alice);
+    expect(await asked).toMatchObject({ code: 'delegation_ended' });
+    expect(witness.openSessions).toBe(0);
+    gate.open();
+    await pool.settled();
+    expect(witness.log()).toEqual(['initialize alice 200', 'DELETE alice 200']);
+    expect([pool.size, witness.openSessions]).toEqual([0, 0]);
+  });
+
+  test('before `initialize` was sent sends nothing', async () => {
+    const gate = createGate();
+    broker = brokerFor(sts, {}, { fetch: heldExchanges(gate) });
+    pool = poolOf();
+    const run = await begin({ sts, broker }, 'alice');
+    const asked = failed(call(run));
+    await gate.reached(1);
+    broker.end(run);
+    await asked;
+    gate.open();
+    await pool.settled();
+    expect(witness.log()).toEqual([]);
+  });
+
   test('leaves the session in place under subject retention, for the next run of the same subject', async () => {
     broker = brokerFor(sts, { retention: 'subject' });
     pool = poolOf();
@@ -372,6 +409,24 @@ test('close() ends every session with DELETE', async () => {
   expect(witness.log('DELETE').toSorted()).toEqual(['DELETE alice 200', 'DELETE bob 200']);
   expect([pool.size, witness.openSessions]).toEqual([0, 0]);
 });
+
+test.each(['close()', 'the end of its run'])(
+  '%s does not wait for long for a server that leaves `initialize` unanswered, nor does the caller at all',
+  async (what) => {
+    witness.onRequest = ({ method }) => (method === 'initialize' ? new Promise(() => {}) : undefined);
+    const asked = failed(call(alice));
+    await whenRequested('initialize');
+    const began = performance.now();
+    if (what !== 'close()') broker.end(alice);
+    const over = what === 'close()' ? pool.close() : pool.settled();
+    await asked;
+    const told = performance.now() - began;
+    await over;
+    const waited = performance.now() - began;
+    expect([told < 1_000, waited > 1_900, waited < 8_000]).toEqual([true, true, true]);
+    expect(pool.size).toBe(0);
+  },
+);
 
 describe('a session that nobody uses', () => {
   beforeEach(() => {

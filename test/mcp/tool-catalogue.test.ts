@@ -143,6 +143,12 @@ describe('a listing', () => {
     expect(witness.log('initialize')).toHaveLength(2);
   });
 
+  test('has 10,000 tools at most', async () => {
+    await start({ tools: Array.from({ length: 10_001 }, (_, index) => `t${index}`) });
+    const tools = await list();
+    expect([tools.length, tools.at(-1)]).toEqual([10_000, 't9999']);
+  });
+
   test('makes room by dropping the oldest', async () => {
     newCatalogue({ maxEntries: 1 });
     const other = await startWitness(sts, { name: 'mail' });
