@@ -20,6 +20,7 @@ const SECTIONS = /** @type {const} */ ([
   { title: 'Remote agents', fits: /^remote_agents\[\]\./ },
   { title: 'Token services', fits: /^token_exchange\./ },
   { title: 'Callers', fits: /^authentication\./ },
+  { title: 'Memory', fits: /^memory\./ },
 ]);
 
 /**

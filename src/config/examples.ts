@@ -50,6 +50,11 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'model.turns[].calls': [{ name: 'list_events', args: { day: 'today' } }],
   'model.turns[].calls[].name': 'list_events',
   'model.turns[].calls[].args': { day: 'today' },
+  'model.scripts': { 'Who am I?': [{ text: 'You are who signed in.' }] },
+  'model.scripts.*[].text': 'That is your day.',
+  'model.scripts.*[].calls': [{ name: 'list_events', args: { day: 'today' } }],
+  'model.scripts.*[].calls[].name': 'list_events',
+  'model.scripts.*[].calls[].args': { day: 'today' },
 
   'http_tools[].name': 'calendar',
   'http_tools[].params': { url: 'https://calendar.example.com/mcp', timeout: 30 },
@@ -111,4 +116,7 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
   'authentication.issuers': [{ issuer: 'https://login.example.com' }],
   'authentication.issuers[].issuer': 'https://login.example.com',
   'authentication.issuers[].jwks_url': 'https://login.example.com/jwks',
+
+  'memory.ttl_days': 15,
+  'memory.embedding': { provider: 'openai', model: 'text-embedding-3-small' },
 };

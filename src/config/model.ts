@@ -39,6 +39,7 @@ export interface ModelSettings {
   readonly tls_ca_cert_path?: string | undefined;
   readonly tls_disable_system_cas?: boolean | undefined;
   readonly turns?: readonly ScriptedTurn[] | undefined;
+  readonly scripts?: Readonly<Record<string, readonly ScriptedTurn[]>> | undefined;
 }
 
 /** One answer of a scripted model: a text, or calls of tools. */
@@ -93,15 +94,17 @@ export const modelSettings: z.ZodType<ModelSettings> = z
     top_p: orNone(z.number().min(0).max(1)).describe(
       'Samples from the likeliest tokens with this probability.',
     ),
-    top_k: orNone(z.number().min(0)).describe('Samples from this many tokens (anthropic, bedrock).'),
+    top_k: orNone(z.number().min(0)).describe(
+      'Samples from this many tokens (anthropic, bedrock, gemini, gemini_vertex_ai).',
+    ),
     frequency_penalty: orNone(z.number()).describe(
-      'Makes tokens less likely the more often they were said (openai, azure_openai, ollama).',
+      'Makes tokens less likely the more often they were said (all but anthropic and bedrock).',
     ),
     presence_penalty: orNone(z.number()).describe(
-      'Makes tokens less likely that were said (openai, azure_openai, ollama).',
+      'Makes tokens less likely that were said (all but anthropic and bedrock).',
     ),
     seed: orNone(z.int()).describe(
-      'Makes answers repeatable, as far as the provider can (openai, azure_openai, ollama).',
+      'Makes answers repeatable, as far as the provider can (all but anthropic and bedrock).',
     ),
     reasoning_effort: textOrNone.describe(
       'How much the model thinks, e.g. low, medium, high (openai, azure_openai, ollama).',
@@ -117,10 +120,18 @@ export const modelSettings: z.ZodType<ModelSettings> = z
     tls_insecure_skip_verify: orNone(z.boolean()).describe('Takes any certificate. For trials only.'),
     tls_ca_cert_path: textOrNone.describe('PEM file of CAs that are trusted beside those of the system.'),
     tls_disable_system_cas: orNone(z.boolean()).describe('Trusts only the CAs of that file.'),
-    turns: z.array(turn).optional().describe('The answers, in order (scripted).'),
+    turns: z.array(turn).optional().describe('The answers to each message, in order (scripted).'),
+    scripts: z
+      .record(z.string(), z.array(turn))
+      .optional()
+      .describe('The answers to messages with just this text, in the place of turns (scripted).'),
   })
   .refine(({ type, turns }) => (type === 'scripted') === (turns !== undefined), {
     path: ['turns'],
     message: 'is needed for the type scripted, and for no other',
+  })
+  .refine(({ type, scripts }) => type === 'scripted' || scripts === undefined, {
+    path: ['scripts'],
+    message: 'is for the type scripted, and for no other',
   })
   .meta({ ...neededOnlyWhen('type', 'scripted', ['turns']) });

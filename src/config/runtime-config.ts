@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type MemorySettings, memorySettings } from './memory.ts';
 import { type ModelSettings, modelSettings } from './model.ts';
 import { neededWhen } from './needed-when.ts';
 import { textOrNone } from './or-none.ts';
@@ -38,8 +39,9 @@ export interface RuntimeConfig {
   readonly stream: boolean;
   readonly token_exchange?: TokenExchangeConfig | undefined;
   readonly authentication?: AuthenticationConfig | undefined;
+  /** What the agent keeps for its users from one conversation to the next. Default: nothing. */
+  readonly memory?: MemorySettings | undefined;
   /** kagent's; what runs the config says whether it can do it. */
-  readonly memory?: unknown;
   readonly network?: unknown;
   readonly context_config?: unknown;
   readonly share_tools?: unknown;
@@ -112,7 +114,9 @@ export const runtimeConfig: z.ZodType<RuntimeConfig> = z
       .describe('Whether the model streams its answers.'),
     token_exchange: tokenExchange.optional().describe('Where and how tokens are exchanged (RFC 8693).'),
     authentication: authentication.optional().describe('How callers are known.'),
-    memory: z.unknown().optional().describe("kagent's: memory of conversations."),
+    memory: memorySettings.describe(
+      'Gives the agent the tools load_memory and save_memory: what each user has had it keep. null, and false: neither.',
+    ),
     network: z.unknown().optional().describe("kagent's: allowed_domains of the agent."),
     context_config: z.unknown().optional().describe("kagent's: how long conversations are made shorter."),
     share_tools: z.unknown().optional().describe("kagent's: tools that are shared with other agents."),

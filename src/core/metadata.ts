@@ -66,11 +66,20 @@ function readEndpoint(value: string, url: URL, options: MetadataOptions): URL {
 
 function wellKnownUrls(options: MetadataOptions): readonly URL[] {
   if (options.metadataUrl !== undefined) return [new URL(options.metadataUrl)];
-  const issuer = new URL(options.issuer as string);
-  const path = issuer.pathname.replace(/\/$/, '');
+  return issuerMetadataUrls(options.issuer as string);
+}
+
+/**
+ * Where the metadata of an issuer may be: as OpenID Connect Discovery 1.0 has it, then as RFC 8414 section 3.1.
+ *
+ * @param issuer - an absolute URL
+ */
+export function issuerMetadataUrls(issuer: string): readonly URL[] {
+  const base = new URL(issuer);
+  const path = base.pathname.replace(/\/$/, '');
   return [
-    atPath(issuer, `${path}/.well-known/openid-configuration`),
-    atPath(issuer, `/.well-known/oauth-authorization-server${path}`),
+    atPath(base, `${path}/.well-known/openid-configuration`),
+    atPath(base, `/.well-known/oauth-authorization-server${path}`),
   ];
 }
 
@@ -110,7 +119,7 @@ const sameUrl = (one: string, other: string): boolean => new URL(one).href === n
 
 /** Whether an issuer's metadata belongs at a URL (RFC 8414 section 3.1). */
 function isFoundAt(issuer: string, url: URL): boolean {
-  return wellKnownUrls({ issuer }).some(({ href }) => href === url.href);
+  return issuerMetadataUrls(issuer).some(({ href }) => href === url.href);
 }
 
 async function parse(

@@ -1,3 +1,4 @@
+export type { MemorySettings } from '../config/memory.ts';
 export type { ModelSettings, ScriptedTurn as ScriptedTurnConfig } from '../config/model.ts';
 export type { AuthenticationConfig, RuntimeConfig } from '../config/runtime-config.ts';
 export type { SecretText } from '../config/secret-text.ts';

@@ -179,6 +179,6 @@ test('deep and long JSON takes no long time, and throws nothing', () => {
     ...{ name: `s${index}`, params: { url: 'https://a.example.com' }, sts_audience: 'a' },
   }));
   expect(assertIsRead({ ...(KNOWN[0] as object), http_tools: deep })).toBe('refused');
-  expect(assertIsRead({ ...(KNOWN[0] as object), memory: deep })).toBe('read');
+  expect(assertIsRead({ ...(KNOWN[0] as object), context_config: deep })).toBe('read');
   expect(assertIsRead({ ...(KNOWN[1] as object), http_tools: many })).toBe('read');
 }, 60_000);

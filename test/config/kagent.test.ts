@@ -66,13 +66,19 @@ test.each<[string, Json]>([
   ['ollama', { model: { type: 'ollama', model: 'm' } }],
   ['bedrock', { model: { type: 'bedrock', model: 'm', region: 'eu-central-1' } }],
   ['a network without limits', { network: { allowed_domains: null } }],
+  ['memory', { memory: { ttl_days: 15 } }],
   ['what is off', { execute_code: false, share_tools: false, memory: null, session_db_url: '' }],
 ])('%s: is read, and nothing has to be said of it', async (_, config) => {
   expect(await told(config)).toEqual({ warned: [] });
 });
 
 test.each<[string, Json, string]>([
-  ['memory', { memory: { ttl_days: 15 } }, 'memory'],
+  [
+    'the model of a memory',
+    { memory: { ttl_days: 15, embedding: { provider: 'openai', model: 'm' } } },
+    'memory.embedding',
+  ],
+  ['a field of a memory that we do not know', { memory: { n: 2 } }, 'memory.n'],
   ['context_config', { context_config: { compaction: {} } }, 'context_config'],
   ['share_tools', { share_tools: true }, 'share_tools'],
   ['session_db_url', { session_db_url: 'sqlite:///data' }, 'session_db_url'],

@@ -1,3 +1,4 @@
+import { whyNotHandedOn } from '../../config/handed-on.ts';
 import type { ToolServerConfig } from '../../config/tools.ts';
 import type { TargetStatus } from '../api/agent.ts';
 import type { RemoteMCPServer } from '../api/remote-mcp-server.ts';
@@ -37,6 +38,7 @@ export function compileMcpTool(
   if (server === undefined) return undefined;
   const key: ObjectKey = { kind: 'RemoteMCPServer', ...place };
   checkTools(context, { reference, server, at: here });
+  checkAllowedHeaders(context, reference, below(here, 'allowedHeaders'));
   const urlAt: At = { object: key, field: 'spec.url' };
   checkUrl(context, { url: server.spec.url, at: urlAt });
   const { url, protocol, discovery, dangerouslyAllowInsecureHTTP } = server.spec;
@@ -83,6 +85,14 @@ function checkTools(
     const more = there.length > SHOWN ? `, and ${there.length - SHOWN} more` : '';
     const message = `${key} has no tool ${JSON.stringify(tool)}; it has ${there.slice(0, SHOWN).join(', ')}${more}`;
     report(below(below(at, 'toolNames'), index), 'UnknownTool', message);
+  }
+}
+
+/** The agent refuses more than the rule of the API, which names credentials only. */
+function checkAllowedHeaders({ report }: Context, { allowedHeaders = [] }: McpServerReference, at: At): void {
+  for (const [index, name] of allowedHeaders.entries()) {
+    const why = whyNotHandedOn(name);
+    if (why !== undefined) report(below(at, index), 'Invalid', why);
   }
 }
 

@@ -5,8 +5,8 @@ import { CONFIG_FOLDER, type Volumes } from './volumes.ts';
 
 /** Port that agents serve A2A on, by the pod contract. */
 export const PORT = 8080;
-/** Where the readiness probe looks: the agent card, which each agent has by the A2A protocol. */
-const CARD_PATH = '/.well-known/agent-card.json';
+/** Where the readiness probe looks: an agent of our own says when it can verify its callers; any agent has a card, by the A2A protocol. */
+const READY_PATH = { Declarative: '/ready', BYO: '/.well-known/agent-card.json' };
 const HEALTH_PATH = '/health';
 /** Longest that runs under way may take to end, in seconds. */
 const GRACE_SECONDS = 60;
@@ -65,7 +65,7 @@ function container({ agent, compiled, agentImage, volumes }: PodParts): Record<s
     env: environment(agent, compiled),
     ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
     resources: withoutEmpty(resources ?? RESOURCES),
-    ...PROBES,
+    ...probesOf(agent),
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },
@@ -78,12 +78,12 @@ function container({ agent, compiled, agentImage, volumes }: PodParts): Record<s
 
 const get = (path: string): Record<string, unknown> => ({ httpGet: { path, port: 'http' } });
 
-const PROBES = {
+const probesOf = ({ spec }: Agent): Record<string, unknown> => ({
   // Up to two minutes to start; only then do the others begin.
   startupProbe: { ...get(HEALTH_PATH), periodSeconds: 2, failureThreshold: 60 },
-  readinessProbe: { ...get(CARD_PATH), periodSeconds: 5, timeoutSeconds: 3 },
+  readinessProbe: { ...get(READY_PATH[spec.type]), periodSeconds: 5, timeoutSeconds: 3 },
   livenessProbe: { ...get(HEALTH_PATH), periodSeconds: 10, timeoutSeconds: 3, failureThreshold: 6 },
-};
+});
 
 /** What the user says wins: two of one name would be refused by the API server. */
 function environment(agent: Agent, { variables }: CompiledAgent): readonly EnvVar[] {

@@ -128,6 +128,14 @@ test('an empty list of tools is a problem: it could mean none or all', () => {
   ]);
 });
 
+test('a header field that no agent hands on is a problem, before the agent refuses it at start', () => {
+  const agent = agentWith([mcp('mail', { allowedHeaders: ['x-tenant', 'Host', 'mcp-session-id'] })]);
+  expect(brief(problemsOf(agent, withMail({})))).toEqual([
+    'Invalid Agent demo/assistant spec.declarative.tools[0].mcpServer.allowedHeaders[1]',
+    'Invalid Agent demo/assistant spec.declarative.tools[0].mcpServer.allowedHeaders[2]',
+  ]);
+});
+
 test('a server that is named twice is a problem, also once with and once without its namespace', () => {
   const problems = problemsOf(agentWith([mcp('mail'), mcp('demo/mail')]), withMail({}));
   expect(brief(problems)).toEqual(['Invalid Agent demo/assistant spec.declarative.tools[1].mcpServer.name']);

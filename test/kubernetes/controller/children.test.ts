@@ -88,7 +88,7 @@ describe('the pod', () => {
     expect(container.args).toEqual(['--host', '0.0.0.0', '--port', '8080', '--filepath', '/config']);
     expect(container.command).toBeUndefined();
     expect(container.ports).toEqual([{ name: 'http', containerPort: 8080, protocol: 'TCP' }]);
-    expect(container.readinessProbe.httpGet).toEqual({ path: '/.well-known/agent-card.json', port: 'http' });
+    expect(container.readinessProbe.httpGet).toEqual({ path: '/ready', port: 'http' });
     expect(container.livenessProbe.httpGet).toEqual({ path: '/health', port: 'http' });
     expect(container.startupProbe.httpGet).toEqual({ path: '/health', port: 'http' });
   });
@@ -250,6 +250,8 @@ test('an own image is run with its own command, or by the contract', () => {
     command: ['serve'],
     args: ['-x'],
   });
+  // An agent of somebody else may have no /ready.
+  expect(containerOf(byo({})).readinessProbe.httpGet.path).toBe('/.well-known/agent-card.json');
   // Where such an image writes is not known.
   expect(containerOf(byo({})).securityContext).not.toHaveProperty('readOnlyRootFilesystem');
 });
