@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { PROMETHEUS_TYPE } from '../telemetry/prometheus.ts';
 import { bind } from './bind.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
 /** What is served beside the agent, for those who run it. */
 export interface AdminServer {
@@ -20,11 +21,13 @@ export async function startAdminServer(
   { host, port }: { readonly host: string; readonly port: number },
   { metrics }: AdminRoutes,
 ): Promise<AdminServer> {
-  const server = createServer((request, response) => {
-    const isKnown = request.url?.split('?', 1)[0] === '/metrics';
-    const text = isKnown ? metrics() : 'there is /metrics\n';
-    response.writeHead(isKnown ? 200 : 404, { 'content-type': PROMETHEUS_TYPE }).end(text);
-  });
+  const server = createServer(
+    oneAtATime((request, response) => {
+      const isKnown = request.url?.split('?', 1)[0] === '/metrics';
+      const text = isKnown ? metrics() : 'there is /metrics\n';
+      response.writeHead(isKnown ? 200 : 404, { 'content-type': PROMETHEUS_TYPE }).end(text);
+    }),
+  );
   const url = await bind(server, host, port);
   return {
     url,

@@ -19,6 +19,8 @@ export interface AgentMetrics {
 export interface AgentSizes {
   readonly runs: number;
   readonly contexts: number;
+  /** Tokens that were issued and are kept. */
+  readonly tokens: number;
   /** Whether new requests are taken. */
   readonly ready: boolean;
 }
@@ -59,6 +61,7 @@ export function createAgentMetrics(observer: BrokerObserver = {}): AgentMetrics 
         counter('runs_total', 'Runs that have ended, by the state of their task.', by('state', runs)),
         gauge('runs', 'Runs under way.', sizes.runs),
         gauge('contexts', 'Conversations that are remembered.', sizes.contexts),
+        gauge('tokens', 'Tokens that were exchanged and are kept.', sizes.tokens),
         counter('exchanges_total', 'Token exchanges, by outcome.', by('outcome', exchanges)),
         counter('exchange_seconds_total', 'Time that token exchanges took.', exchangeMs / 1000),
         counter('token_lookups_total', 'Requests for a token, by where it came from.', by('result', lookUps)),

@@ -9,7 +9,7 @@ import type { AgentServer, AgentServerOptions } from './types.ts';
  *
  * @throws TypeError that names the file and the field which is wrong, and what to do
  * @throws OnbehalfError `insecure_url`; `client_auth_unavailable` when the key of the model cannot be read; `peer_missing` without
- * `@google/adk`
+ * `@google/adk` or `@a2a-js/sdk`, or without `@modelcontextprotocol/client` where there are MCP servers
  */
 export async function startAgentServer(options: AgentServerOptions): Promise<AgentServer> {
   checkOptions(options, 'startAgentServer()', {
@@ -28,6 +28,19 @@ export async function startAgentServer(options: AgentServerOptions): Promise<Age
     onError: 'function?',
   });
   const folder = await loadAgentFolder(options.folder, options.environment ?? process.env);
-  const { serve } = await loadPeer('@google/adk', 'an agent server', () => import('./serve.ts'));
+  const { http_tools, sse_tools } = folder.config;
+  // Before the ADK, which fails for want of it too.
+  await loadPeer('@a2a-js/sdk', PURPOSE, () => import('@a2a-js/sdk'));
+  const { serve } = await loadPeer('@google/adk', PURPOSE, () => import('./serve.ts'));
+  // It would be loaded for the first run; but that it is missing should be known before there are users.
+  if (http_tools.length + sse_tools.length > 0) {
+    await loadPeer(
+      '@modelcontextprotocol/client',
+      'an agent with MCP servers',
+      () => import('@modelcontextprotocol/client'),
+    );
+  }
   return serve(folder, options);
 }
+
+const PURPOSE = 'an agent server';

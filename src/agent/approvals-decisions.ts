@@ -8,14 +8,23 @@ type DataPart = Extract<Part, { kind: 'data' }>;
 /** Where ADK reads what a data part is. */
 const TYPE = 'adk_type';
 
+const RESPONSE = 'function_response';
+/** What a model, a tool or ADK itself has said: never a user. */
+const NOT_OF_USERS: readonly unknown[] = [
+  RESPONSE,
+  'function_call',
+  'executable_code',
+  'code_execution_result',
+];
+
 /** Whether a message may be a decision, so that it is worth a look at what waits. */
 export function mayDecide({ parts }: Message): boolean {
   return parts.some((part) => part.kind === 'data') || plainDecision(parts) !== undefined;
 }
 
 /**
- * The message of a request with the user's decisions in ADK's words. What decides nothing that waits is no answer to any question of
- * ADK's, whatever it looks like: a decision is good once.
+ * The message of a request with the user's decisions in ADK's words. What else looks like an answer or a call of ADK's is left out,
+ * so that a decision is good once, and nobody but ADK answers what ADK asks, e.g. for a credential.
  */
 export function withDecisions(
   { userMessage: message, task }: RequestContext,
@@ -33,7 +42,7 @@ export function withDecisions(
     return isApproved === undefined ? [] : [answerTo(each, isApproved, textOf(message.parts))];
   });
   if (decided.length > 0) return { ...message, parts: decided };
-  const left = message.parts.filter((part) => part.kind !== 'data' || !isAnswer(part));
+  const left = message.parts.filter((part) => part.kind !== 'data' || !saysAsAdk(part));
   return { ...message, parts: left.length > 0 ? left : [{ kind: 'text', text: NOTHING_WAITS }] };
 }
 
@@ -63,11 +72,12 @@ function decisionsOf(
   { requestId, callId }: PendingApproval,
   { isInTask }: Where,
 ): readonly (boolean | undefined)[] {
-  if (isAnswer(part)) {
-    const { id, response } = part.data;
-    return id === requestId ? [isConfirmed(response)] : [];
+  if (saysAsAdk(part)) {
+    const { id, name, response } = Object(part.data) as Readonly<Record<string, unknown>>;
+    const isAnswer = part.metadata?.[TYPE] === RESPONSE && name === REQUEST_CONFIRMATION_FUNCTION_CALL_NAME;
+    return isAnswer && id === requestId ? [isConfirmed(response)] : [];
   }
-  const { onbehalf, decision_type: kind, decisions } = part.data as Readonly<Record<string, unknown>>;
+  const { onbehalf, decision_type: kind, decisions } = Object(part.data) as Readonly<Record<string, unknown>>;
   const { approve, reject } = Object(onbehalf) as Readonly<Record<string, unknown>>;
   const names = (list: unknown): boolean =>
     Array.isArray(list) && (list.includes(callId) || list.includes(requestId));
@@ -97,10 +107,8 @@ function textOf(parts: readonly Part[]): string {
   return parts.flatMap((part) => (part.kind === 'text' ? part.text : [])).join('\n');
 }
 
-function isAnswer({ data, metadata }: DataPart): boolean {
-  return (
-    metadata?.[TYPE] === 'function_response' && Object(data).name === REQUEST_CONFIRMATION_FUNCTION_CALL_NAME
-  );
+function saysAsAdk({ metadata }: DataPart): boolean {
+  return NOT_OF_USERS.includes(metadata?.[TYPE]);
 }
 
 /** As ADK's clients put it: an object, or that as JSON in the only member of another. */
@@ -120,6 +128,6 @@ function answerTo({ requestId: id }: PendingApproval, confirmed: boolean, text: 
   return {
     kind: 'data',
     data: { id, name: REQUEST_CONFIRMATION_FUNCTION_CALL_NAME, response: { confirmed, ...payload } },
-    metadata: { [TYPE]: 'function_response' },
+    metadata: { [TYPE]: RESPONSE },
   };
 }

@@ -62,12 +62,32 @@ export function approvalRequired(
   return { ...last, status };
 }
 
-const LONGEST_ARGS = 500;
-
 function inWords({ server, tool, args }: PendingApproval): string {
-  const all = JSON.stringify(args);
-  const shown = all.length > LONGEST_ARGS ? `${all.slice(0, LONGEST_ARGS)}...` : all;
-  return `${server}: the tool ${tool} waits for your approval, to be called with ${shown}.`;
+  const shown = JSON.stringify(args, (_name, value: unknown) =>
+    typeof value === 'string' ? shortened(value) : value,
+  );
+  const text = `${server}: the tool ${shortened(tool)} waits for your approval, to be called with ${shown}.`;
+  return text.replace(UNSEEN, escaped);
+}
+
+/** In characters. */
+const LONGEST_VALUE = 80;
+
+/** Each text by itself, so that a long one does not push the others out of sight. */
+function shortened(text: string): string {
+  const characters = [...text];
+  const more = characters.length - LONGEST_VALUE;
+  if (more <= 0) return text;
+  return `${characters.slice(0, LONGEST_VALUE).join('')}... (${more} character${more === 1 ? '' : 's'} more)`;
+}
+
+/** Characters that cannot be seen, or that turn the direction of text: one reads something else than what is sent. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** As JSON escapes them (RFC 8259 section 7). */
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
 const HOW_ONE = 'Answer "approve" or "reject" in this task.';

@@ -1,16 +1,13 @@
-import {
-  BasePlugin,
-  type BaseSessionService,
-  InMemoryMemoryService,
-  type InvocationContext,
-  LlmAgent,
-  Runner,
-} from '@google/adk';
+import { BasePlugin, type BaseSessionService, type InvocationContext, LlmAgent, Runner } from '@google/adk';
 import type { BrokerObserver } from '../broker/observer.ts';
 import type { RuntimeConfig } from '../config/runtime-config.ts';
 import { textOrFile } from '../config/secret-text.ts';
 import { readSecret } from '../core/secret.ts';
+import { AdkNames } from './adk-names.ts';
 import { type AgentRun, currentRun } from './caller.ts';
+import { configuredMemory } from './memory.ts';
+import type { AgentMemory } from './memory-service.ts';
+import { samplingOf } from './models/sampling.ts';
 import { createModel } from './models.ts';
 import { createRemoteAgents } from './remote-agents.ts';
 import { type AgentTokenService, createTokenServices, type Environment } from './token-services.ts';
@@ -21,6 +18,8 @@ import { UniqueToolset } from './unique-toolset.ts';
 export interface AssembledAgent {
   readonly runner: Runner;
   readonly warnings: readonly string[];
+  /** How many tokens are kept. */
+  tokens(): number;
   /** Ends what a run began, of which ADK does not tell when it broke off. */
   endRun(run: AgentRun): Promise<void>;
   /** Forgets the conversations with other agents that a user's session had. */
@@ -35,6 +34,8 @@ export interface AssembleParts {
   readonly sessions: BaseSessionService;
   readonly appName: string;
   readonly environment: Environment;
+  /** What is kept for users from one conversation to the next, where the config has it. */
+  readonly memory: AgentMemory;
   /** Hears of exchanges. */
   readonly observer: BrokerObserver;
 }
@@ -47,7 +48,7 @@ export interface AssembleParts {
  */
 export async function assemble(
   config: RuntimeConfig,
-  { sessions, appName, environment, observer }: AssembleParts,
+  { sessions, appName, environment, memory, observer }: AssembleParts,
 ): Promise<AssembledAgent> {
   if (config.model === null) throw new TypeError('model: is null, and this server needs one');
   const services = createTokenServices(config.token_exchange, environment, observer);
@@ -55,7 +56,7 @@ export async function assemble(
     const model = await createModel(config.model, environment);
     const { toolset, plugins, warnings } = createTools(config, services, environment);
     const remotes = createRemoteAgents(config, services, environment);
-    const { temperature, max_tokens: maxOutputTokens } = config.model;
+    const { service: memoryService, ...remembering } = configuredMemory(config, memory);
     const agent = new LlmAgent({
       name: identifier(appName),
       description: config.description,
@@ -64,25 +65,24 @@ export async function assemble(
       // Before those of servers, so that none of them gets what is meant for another agent.
       tools: [
         new UniqueToolset([
+          ...remembering.toolsets,
           { name: 'remote_agents', toolset: remotes.toolset },
           { name: 'the servers', toolset },
         ]),
       ],
-      generateContentConfig: {
-        ...(temperature !== undefined && { temperature }),
-        ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-      },
+      generateContentConfig: samplingOf(config.model),
     });
     const runner = new Runner({
       appName,
       agent,
       sessionService: sessions,
-      memoryService: new InMemoryMemoryService(),
-      plugins: [new RunWitness(), ...plugins],
+      ...(memoryService && { memoryService }),
+      plugins: [new AdkNames(), new RunWitness(), ...plugins],
     });
     return {
       runner,
-      warnings: [...warnings, ...remotes.warnings],
+      warnings: [...warnings, ...remotes.warnings, ...remembering.warnings],
+      tokens: () => services.reduce((sum, { broker }) => sum + broker.stats().entries, 0),
       dropContext: remotes.dropContext,
       async endRun(run) {
         const { contexts } = run;

@@ -9,7 +9,7 @@ import { type RunConfig, type Runner, StreamingMode } from '@google/adk';
 import { atWorkIn, type Work } from './at-work.ts';
 import { type AgentRun, ANONYMOUS, type Caller } from './caller.ts';
 import type { Contexts } from './contexts.ts';
-import { CallWitness } from './open-calls.ts';
+import { CallWitness, forgetAnswers } from './open-calls.ts';
 import { newTask, performRun } from './perform.ts';
 import { FAILED, finalStatus, logFailure, outwardEvent } from './run-failure.ts';
 import type { Turns } from './turns.ts';
@@ -31,6 +31,8 @@ export interface ExecutorOptions {
 export interface Executor extends AgentExecutor {
   /** Runs under way. */
   readonly size: number;
+  /** Stops the run of a task, if there is one, whether or not anybody listens to it. */
+  cancelTask(taskId: string, bus?: ExecutionEventBus): Promise<void>;
   /** Resolves when no run is under way, or after so many milliseconds. */
   idle(withinMs: number): Promise<void>;
   /** Stops every run; their tasks fail. */
@@ -87,8 +89,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (!context.task) bus.publish(newTask(context));
       stop(entry, 'failed', why);
     };
-    if (!fits(context.userMessage, context)) return refuse(TOO_LONG);
     try {
+      if (!fits(context.userMessage, context)) return refuse(TOO_LONG);
       const { signal } = abort;
       const { work } = entry;
       const last = await performRun({ runner, runConfig, context, run, signal, atWork, work, publish });
@@ -123,6 +125,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
         await perform(entry, run);
       } finally {
         await endRun(run).catch((error: unknown) => logFailure(error, context, caller));
+        // A connection that was opened in the run, and is kept for others, holds the run itself for as long.
+        run.contexts.length = 0;
+        forgetAnswers(run);
         if (typeof leaveContext === 'function') leaveContext();
         endTurn?.();
         entry.endWork();

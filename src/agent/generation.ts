@@ -8,7 +8,10 @@ import type { Contexts } from './contexts.ts';
 import { createDoor, createVerifier, type Door } from './door.ts';
 import { createExecutor, type Executor } from './executor.ts';
 import { RESOURCE_PATH } from './http-server.ts';
+import type { IssuerKeys } from './issuer-keys.ts';
 import type { AgentFolder } from './load-config.ts';
+import type { AgentMemory } from './memory-service.ts';
+import { ownOriginOnly } from './own-origin.ts';
 import type { Environment } from './token-services.ts';
 import type { Turns } from './turns.ts';
 
@@ -20,6 +23,8 @@ export interface Generation {
   /** Protected resource metadata (RFC 9728), where callers need a token. */
   readonly resource: object | undefined;
   readonly door: Door;
+  /** Whose keys have to be had, so that tokens can be verified. */
+  readonly issuers: readonly IssuerKeys[];
   readonly warnings: readonly string[];
 }
 
@@ -30,6 +35,8 @@ export interface Shared {
   readonly appName: string;
   readonly contexts: Contexts;
   readonly turns: Turns;
+  /** What is kept for users, also by the next generation. */
+  readonly memory: AgentMemory;
   readonly environment: Environment;
   /** Where the server listens. */
   readonly url: string;
@@ -46,16 +53,24 @@ export async function createGeneration(folder: AgentFolder, shared: Shared): Pro
   const { config, card: file } = folder;
   const { contexts, turns, onError } = shared;
   const mode = config.authentication?.mode ?? 'jwt';
-  const verify = createVerifier(config);
+  const verifier = createVerifier(config);
   const agent = await assemble(config, shared);
   const { runner, endRun } = agent;
+  // Whoever takes it out of the config means what was kept, too.
+  if (!config.memory) shared.memory.clear();
   const card = completeCard(file, shared.url, mode);
   const resource = resourceOf(card.url, config.authentication);
   const resourceMetadata = resource && new URL(RESOURCE_PATH, card.url).href;
+  const door = createDoor({
+    ...{ verify: verifier?.verify, resourceMetadata, onError },
+    // A proxy is one address, and a token that it has verified costs nothing here.
+    ...(mode === 'trusted_proxy' && { maxRefusedPerMinute: Number.POSITIVE_INFINITY }),
+  });
   return {
     ...{ agent, card, resource },
     executor: createExecutor({ runner, endRun, contexts, turns, stream: config.stream }),
-    door: createDoor({ verify, resourceMetadata, onError }),
+    door: mode === 'anonymous' ? ownOriginOnly(door, shared.url) : door,
+    issuers: verifier?.issuers ?? [],
     warnings: [...folder.warnings, ...agent.warnings, ...loud(mode)],
   };
 }

@@ -5,6 +5,8 @@ import type { Generation } from './generation.ts';
 /** The generation that new requests meet, and those before it whose runs have not ended. It runs the agent for A2A. */
 export interface Generations extends Executor {
   readonly current: Generation;
+  /** Tokens that are kept. */
+  readonly tokens: number;
   /** New runs begin in this one from now on; the one before is closed when its last run has ended. */
   swap(next: Generation): void;
   /** Forgets what a user's conversation was at other agents. */
@@ -29,6 +31,9 @@ export function createGenerations(first: Generation, onEnd: (state: string) => v
   return {
     get current() {
       return current;
+    },
+    get tokens() {
+      return [...alive].reduce((sum, { agent }) => sum + agent.tokens(), 0);
     },
     swap(next) {
       const old = current;

@@ -1,10 +1,11 @@
-import { secretSource } from '../config/secret-text.ts';
+import { isReference, secretSource } from '../config/secret-text.ts';
 import type { ToolServerConfig } from '../config/tools.ts';
 import { OnbehalfError } from '../core/errors.ts';
 import type { FetchLike } from '../core/http.ts';
 import { readSecret, type SecretSource } from '../core/secret.ts';
 import { type AnswerBounds, boundedResponse } from './bounded-response.ts';
 import { currentRun } from './caller.ts';
+import { createQuotedSecrets } from './quoted-secrets.ts';
 import { fetchFor } from './tls.ts';
 import type { Environment } from './token-services.ts';
 
@@ -16,12 +17,24 @@ export interface HeaderFetchServer
   readonly isUsers?: ((headers: Headers) => boolean) | undefined;
 }
 
+/** A header field of the config. */
+interface Source {
+  readonly name: string;
+  readonly source: SecretSource;
+  readonly what: string;
+  readonly isSecret: boolean;
+}
+
+/** Names of fields whose values are secrets, wherever they come from. */
+const OF_CREDENTIALS = /auth|cookie|credential|key|passw|secret|signature|token/i;
+
 /**
  * A `fetch` with the settings of a server's config: its TLS; its own header fields, below those of the user's request that may be
  * handed on, below those the request has. A field from a file is read anew each time, so that a secret that was rotated is
  * sent without a restart. With `timeout`, an answer has to begin by then; an event stream may last, and be silent for
- * `sse_read_timeout`. Answers are bounded in bytes; see {@link boundedResponse}. Without `terminate_on_close` a DELETE is answered
- * 405 here, as by a server that lets no client end its sessions.
+ * `sse_read_timeout`. Answers are bounded in bytes; see {@link boundedResponse}. What comes from a file or a variable, and what
+ * is in a field whose name speaks of credentials, is in no answer; see {@link createQuotedSecrets}. Without `terminate_on_close` a DELETE is answered 405 here, as by a server that
+ * lets no client end its sessions.
  *
  * @param path - of what holds `headers` in the config, for errors, e.g. `http_tools[0].params`
  * @throws TypeError that names the field whose variable is not set; the function throws OnbehalfError
@@ -33,16 +46,19 @@ export function createHeaderFetch(
   path: string,
 ): FetchLike {
   const { params, allowed_headers: allowed = [], isUsers = () => true } = server;
-  const sources = Object.entries(params.headers ?? {}).map(([name, text]): [string, SecretSource, string] => {
+  const sources = Object.entries(params.headers ?? {}).map(([name, text]): Source => {
     const what = `${path}.headers.${name}`;
+    // `2026-01-01` of `x-api-version` has to stay in answers.
+    const isSecret = isReference(text) || OF_CREDENTIALS.test(name);
     try {
-      return [name.toLowerCase(), secretSource(text, environment), what];
+      return { name: name.toLowerCase(), source: secretSource(text, environment), what, isSecret };
     } catch (error) {
       throw new TypeError(`${what}: ${error instanceof Error ? error.message : 'cannot be read'}`);
     }
   });
   const send = fetchFor(params, path);
   const timeoutMs = milliseconds(params.timeout);
+  const secrets = createQuotedSecrets();
   const bounds = { server: nameOf(server), silenceMs: milliseconds(params.sse_read_timeout) };
 
   return async (url, init) => {
@@ -50,11 +66,14 @@ export function createHeaderFetch(
       return new Response(null, { status: 405 });
     const headers = new Headers(init.headers);
     if (isUsers(headers)) handOn(headers, allowed);
-    for (const [name, source, what] of sources) {
-      if (!headers.has(name)) setField(headers, { name, value: await readSecret(source, what), what });
+    for (const { name, source, what, isSecret } of sources) {
+      if (headers.has(name)) continue;
+      setField(headers, { name, value: await readSecret(source, what), what });
+      if (isSecret) secrets.note(name, headers.get(name) ?? '');
     }
     const response = await withTimeout(timeoutMs, { ...init, headers }, (timed) => send(url, timed));
-    return boundedResponse(response, { ...bounds, requestId: () => idOf(init.body) } satisfies AnswerBounds);
+    const each: AnswerBounds = { ...bounds, requestId: () => idOf(init.body) };
+    return secrets.without(boundedResponse(response, each));
   };
 }
 

@@ -4,6 +4,7 @@ import { bind } from './bind.ts';
 import type { Caller } from './caller.ts';
 import type { Door } from './door.ts';
 import { type JsonRpc, sendJson } from './json-rpc.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
 /** What is served. */
 export interface Routes {
@@ -16,8 +17,10 @@ export interface Routes {
   readonly waitOf: (caller: Caller, request: IncomingMessage) => number;
   /** Told the status of each answer. */
   readonly onAnswer: (status: number) => void;
-  /** Whether new requests are taken. */
-  readonly isReady: () => boolean;
+  /** Whether no new requests are taken any more. */
+  readonly isStopping: () => boolean;
+  /** What the agent needs and has not got yet. It answers all the same, as far as it can. */
+  readonly waitingFor: () => readonly string[];
 }
 
 /** An HTTP server that listens. */
@@ -35,6 +38,9 @@ export interface Listening {
 /** A client that sends a request slowly is cut off after this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** More connections than these are closed as they come. */
+const MAX_CONNECTIONS = 4_096;
+
 /** Path of the A2A agent card. */
 export const CARD_PATH = '/.well-known/agent-card.json';
 /** Path of the protected resource metadata, for a resource without a path (RFC 9728 section 3.1). */
@@ -51,7 +57,7 @@ export async function listen(host: string, port: number): Promise<Listening> {
   let stopping = false;
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => {
+    oneAtATime((request, response) => {
       // A connection that becomes idle later than close() is kept by Node for seconds more.
       response.once('close', () => stopping && setImmediate(() => server.closeIdleConnections()));
       if (!routes) return sendJson(response, 503, { error: 'the agent is starting' });
@@ -61,8 +67,9 @@ export async function listen(host: string, port: number): Promise<Listening> {
         if (response.headersSent) response.destroy();
         else sendJson(response, 500, { error: 'the request failed' });
       });
-    },
+    }),
   );
+  server.maxConnections = MAX_CONNECTIONS;
   const url = await bind(server, host, port);
   return {
     url,
@@ -87,20 +94,18 @@ async function respond(routes: Routes, request: IncomingMessage, response: Serve
 }
 
 function document(
-  { card, resource, isReady }: Routes,
+  routes: Routes,
   path: string,
 ): { readonly status: number; readonly body: unknown } | undefined {
   switch (path) {
     case CARD_PATH:
-      return { status: 200, body: card() };
+      return { status: 200, body: routes.card() };
     case '/health':
       return { status: 200, body: { status: 'ok' } };
     case '/ready':
-      return isReady()
-        ? { status: 200, body: { status: 'ready' } }
-        : { status: 503, body: { status: 'stopping' } };
+      return readiness(routes);
     case RESOURCE_PATH: {
-      const body = resource();
+      const body = routes.resource();
       return body && { status: 200, body };
     }
     default:
@@ -108,9 +113,20 @@ function document(
   }
 }
 
+function readiness({ isStopping, waitingFor }: Routes): {
+  readonly status: number;
+  readonly body: object;
+} {
+  if (isStopping()) return { status: 503, body: { status: 'stopping' } };
+  const waiting_for = waitingFor();
+  return waiting_for.length === 0
+    ? { status: 200, body: { status: 'ready' } }
+    : { status: 503, body: { status: 'starting', waiting_for } };
+}
+
 async function call(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'POST') return wrongMethod(response, 'POST');
-  if (!routes.isReady()) {
+  if (routes.isStopping()) {
     return sendJson(response, 503, { error: 'the agent is being stopped' }, { connection: 'close' });
   }
   const admitted = await routes.door(request);

@@ -1,6 +1,7 @@
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import { OnbehalfError } from '../core/errors.ts';
 import { boundedFetch } from '../core/http.ts';
+import { issuerMetadataUrls } from '../core/metadata.ts';
 import { secureUrl } from '../core/secure-url.ts';
 
 /** An issuer whose tokens are taken. */
@@ -12,48 +13,81 @@ export interface IssuerOptions {
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined;
 }
 
+/** The keys of an issuer, kept, and fetched anew for a token of an unknown key. */
+export interface IssuerKeys {
+  /** `iss` of the tokens. */
+  readonly issuer: string;
+  /** The key of a token. @throws OnbehalfError `sts_metadata_invalid`, `insecure_url` or of an STS that cannot be reached, or what `jose` throws */
+  readonly getKey: JWTVerifyGetKey;
+  /** Whether they were had once. */
+  readonly isReady: () => boolean;
+  /** Fetches them unless they were had. @throws as `getKey` */
+  prepare(): Promise<void>;
+  /** Breaks off requests under way. */
+  close(): void;
+}
+
+type KeySet = ReturnType<typeof createRemoteJWKSet>;
+type Get = ReturnType<typeof boundedFetch>;
+
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 262_144;
 /** How long a failed discovery is told again, so that nobody can have it tried with each request. */
 const COOL_DOWN_MS = 2_000;
 
-/**
- * The keys of an issuer, fetched when the first token has to be verified, kept, and fetched anew for a token of an unknown key.
- *
- * @returns a function that throws OnbehalfError `sts_metadata_invalid`, `insecure_url` or of an STS that cannot be reached, or what `jose` throws
- * @throws OnbehalfError `insecure_url` when keys or metadata would come in clear text, where anybody could change them
- */
-export function createIssuerKeys(options: IssuerOptions): JWTVerifyGetKey {
+/** @throws OnbehalfError `insecure_url` when keys or metadata would come in clear text, where anybody could change them */
+export function createIssuerKeys(options: IssuerOptions): IssuerKeys {
   const { issuer, jwksUrl, dangerouslyAllowInsecureHttp } = options;
-  const remote = (url: string, what: string): JWTVerifyGetKey =>
-    createRemoteJWKSet(secureUrl(url, what, dangerouslyAllowInsecureHttp), { timeoutDuration: TIMEOUT_MS });
-  if (jwksUrl !== undefined) return remote(jwksUrl, `"jwks_url" of ${issuer}`);
-  secureUrl(issuer, '"issuer"', dangerouslyAllowInsecureHttp);
-
-  let keys: Promise<JWTVerifyGetKey> | undefined;
-  const discovered = async (): Promise<JWTVerifyGetKey> =>
-    remote(await discoverJwksUri(issuer), `"jwks_uri" in the metadata of ${issuer}`);
-  return async (header, token) => {
-    keys ??= discovered().catch((error: unknown) => {
-      setTimeout(() => {
-        keys = undefined;
-      }, COOL_DOWN_MS).unref();
-      throw error;
+  const ending = new AbortController();
+  const get = boundedFetch({ fetch, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES, signal: ending.signal });
+  const remote = (url: string, what: string): KeySet =>
+    createRemoteJWKSet(secureUrl(url, what, dangerouslyAllowInsecureHttp), {
+      timeoutDuration: TIMEOUT_MS,
+      [customFetch]: (from, { headers }) => get(from, { headers }),
     });
-    return (await keys)(header, token);
+  let known = jwksUrl === undefined ? undefined : remote(jwksUrl, `"jwks_url" of ${issuer}`);
+  if (!known) secureUrl(issuer, '"issuer"', dangerouslyAllowInsecureHttp);
+
+  let finding: Promise<KeySet> | undefined;
+  let failed = false;
+  const find = async (): Promise<KeySet> => {
+    try {
+      known = remote(await discoverJwksUri(issuer, get), `"jwks_uri" in the metadata of ${issuer}`);
+      return known;
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
+  };
+  const begin = (): Promise<KeySet> => {
+    failed = false;
+    const mine = find();
+    finding = mine;
+    mine.catch(() => {
+      const forget = (): void => {
+        if (finding === mine) finding = undefined;
+      };
+      setTimeout(forget, COOL_DOWN_MS).unref();
+    });
+    return mine;
+  };
+
+  return {
+    issuer,
+    getKey: async (header, token) => (known ?? (await (finding ?? begin())))(header, token),
+    isReady: () => known?.jwks() !== undefined,
+    async prepare() {
+      // Whoever prepares knows when to try again.
+      const set = known ?? (await (finding && !failed ? finding : begin()));
+      if (set.jwks() === undefined) await set.reload();
+    },
+    close: () => ending.abort(new Error('the agent is being stopped')),
   };
 }
 
-async function discoverJwksUri(issuer: string): Promise<string> {
-  const { origin, pathname } = new URL(issuer);
-  const path = pathname.replace(/\/$/, '');
-  const places = [
-    `${origin}${path}/.well-known/openid-configuration`,
-    `${origin}/.well-known/oauth-authorization-server${path}`,
-  ];
-  const get = boundedFetch({ fetch, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES });
-  for (const place of places) {
-    const response = await get(place, { headers: { accept: 'application/json' } });
+async function discoverJwksUri(issuer: string, get: Get): Promise<string> {
+  for (const { href } of issuerMetadataUrls(issuer)) {
+    const response = await get(href, { headers: { accept: 'application/json' } });
     if (response.status === 404) continue;
     return jwksUriOf(issuer, await documentOf(response));
   }

@@ -6,7 +6,10 @@ import {
   JsonRpcTransportHandler,
   ServerCallContext,
 } from '@a2a-js/sdk/server';
+import { inTraceOf } from '../telemetry/caller-trace.ts';
 import type { Caller } from './caller.ts';
+import { isNestedDeeper } from './nesting.ts';
+import { isShortText } from './user-message.ts';
 
 /** Answers one JSON-RPC request of a caller. */
 export type JsonRpc = (request: IncomingMessage, response: ServerResponse, caller: Caller) => Promise<void>;
@@ -15,6 +18,7 @@ export type JsonRpc = (request: IncomingMessage, response: ServerResponse, calle
 const ERRORS = {
   type: [415, -32600, 'content-type must be application/json'],
   size: [413, -32600, 'the request is too large'],
+  depth: [400, -32600, 'the request is nested too deeply'],
   parse: [400, -32700, 'the body is not valid JSON'],
 } as const;
 
@@ -30,13 +34,21 @@ export function createJsonRpc(handler: A2ARequestHandler, maxBytes: number): Jso
     if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) return fail(response, 'type');
     const body = await readBody(request, maxBytes);
     if (body === undefined) return fail(response, 'size');
+    if (isNestedDeeper(body, MAX_DEPTH)) return fail(response, 'depth');
     const message = parse(body);
     if (message === undefined) return fail(response, 'parse');
-    const answer = await transport.handle(message, new ServerCallContext(undefined, caller));
-    if (Symbol.asyncIterator in answer) return stream(response, answer, idOf(message));
-    sendJson(response, 200, answer);
+    const refused = refusalOf(message);
+    if (refused) return sendJson(response, 200, refused);
+    await inTraceOf(request.headers, async () => {
+      const answer = await transport.handle(message, new ServerCallContext(undefined, caller));
+      if (Symbol.asyncIterator in answer) return stream(response, answer, idOf(message));
+      sendJson(response, 200, answer);
+    });
   };
 }
+
+/** Deepest that a body is nested: far more than A2A needs. */
+const MAX_DEPTH = 64;
 
 /** Sends JSON, as the whole answer. */
 export function sendJson(
@@ -46,7 +58,9 @@ export function sendJson(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent) return;
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+  // First, so that another answer can be given when this one cannot be written.
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text);
 }
 
 function fail(response: ServerResponse, why: keyof typeof ERRORS): void {
@@ -77,6 +91,15 @@ function parse(body: string): object | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Why a request is not for the SDK, which writes its ids into the log as they are. */
+function refusalOf(message: object): object | undefined {
+  const id = idOf(message);
+  if (typeof id === 'string' && !isShortText(id)) return rpcError(null, -32600, 'id must be a short text');
+  const { id: taskId } = Object((message as { readonly params?: unknown }).params) as { id?: unknown };
+  if (taskId === undefined || (isShortText(taskId) && taskId !== '')) return undefined;
+  return rpcError(id, -32602, 'params.id must be a short text');
 }
 
 function idOf(message: object): unknown {

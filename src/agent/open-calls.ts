@@ -38,6 +38,11 @@ export class CallWitness extends BasePlugin {
   }
 }
 
+/** Forgets what the tools of a run have answered, which may be much. */
+export function forgetAnswers(run: AgentRun): void {
+  given.delete(run);
+}
+
 /** What stands in a session for the answer to a call of which there is none. */
 const NO_ANSWER = {
   error: 'The run ended before there was an answer to this call. Whether it was carried out is not known.',

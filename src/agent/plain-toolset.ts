@@ -6,6 +6,7 @@ import {
   type ReadonlyContext,
 } from '@google/adk';
 import type { FetchLike } from '../core/http.ts';
+import { redact } from '../core/redact.ts';
 
 /** Options of {@link PlainToolset}. */
 export interface PlainToolsetOptions {
@@ -49,7 +50,8 @@ export class PlainToolset extends MCPToolset {
       return await super.getTools(context);
     } catch (error) {
       if (!this.#warned) {
-        const why = error instanceof Error ? error.message : 'the listing failed';
+        // It holds the whole answer of the server.
+        const why = error instanceof Error ? redact(error.message) : 'the listing failed';
         getLogger().warn(`onbehalf: the tools of ${this.#name} cannot be listed: ${why}`);
       }
       this.#warned = true;

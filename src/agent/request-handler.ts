@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentCard, Message, MessageSendParams, TaskIdParams } from '@a2a-js/sdk';
+import type { AgentCard, MessageSendParams, TaskIdParams } from '@a2a-js/sdk';
 import {
   A2AError,
   type A2ARequestHandler,
@@ -8,9 +8,11 @@ import {
 } from '@a2a-js/sdk/server';
 import { atWorkIn } from './at-work.ts';
 import type { Contexts } from './contexts.ts';
+import { pump } from './event-pump.ts';
 import type { Executor } from './executor.ts';
 import type { OwnedTaskStore } from './task-store.ts';
 import type { Turns } from './turns.ts';
+import { messageOf } from './user-message.ts';
 
 /** What A2A requests are answered with. */
 export interface RequestHandlerParts {
@@ -80,12 +82,19 @@ export function createRequestHandler({
     },
     sendMessageStream(params: MessageSendParams, context?: ServerCallContext) {
       const entered = enter(params, context);
-      return leaving(handler.sendMessageStream(entered.params, context), entered.leave);
+      return outwards(pump(handler.sendMessageStream(entered.params, context), entered.leave));
     },
     async cancelTask(params: TaskIdParams, context?: ServerCallContext) {
-      const task = await handler.cancelTask(params, context);
-      work.withdraw(task.contextId);
-      return task;
+      const { id } = params;
+      const isOwn = tasks.contextOf(id, context?.user?.userName) !== undefined;
+      try {
+        const task = await handler.cancelTask(params, context);
+        work.withdraw(task.contextId);
+        return task;
+      } finally {
+        // Of a task that nobody listens to, the SDK only writes down that it was cancelled.
+        if (isOwn && work.has(id)) await executor.cancelTask(id);
+      }
     },
   });
 }
@@ -96,16 +105,11 @@ interface Entered {
   readonly leave: () => void;
 }
 
-async function* leaving<T>(
-  events: AsyncGenerator<T, void, undefined>,
-  leave: () => void,
-): AsyncGenerator<T, void, undefined> {
+async function* outwards<T>(events: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
   try {
     yield* events;
   } catch (error) {
     throw outward(error);
-  } finally {
-    leave();
   }
 }
 
@@ -136,22 +140,3 @@ function beginTurn(turns: Turns, context: ServerCallContext | undefined): () => 
 function outward(error: unknown): unknown {
   return error instanceof A2AError ? error : A2AError.internalError('the request failed');
 }
-
-/** The SDK looks at no more than the messageId. */
-function messageOf({ message }: MessageSendParams): Message {
-  const { messageId, parts, contextId, taskId, role } = Object(message) as Partial<
-    Record<keyof Message, unknown>
-  >;
-  const isId = (value: unknown): boolean =>
-    value === undefined || (typeof value === 'string' && value !== '' && value.length <= MAX_ID);
-  if (typeof messageId !== 'string' || messageId === '')
-    throw A2AError.invalidParams('message.messageId is needed');
-  if (!Array.isArray(parts) || parts.length === 0)
-    throw A2AError.invalidParams('message.parts must not be empty');
-  if (role !== 'user') throw A2AError.invalidParams('message.role must be "user"');
-  if (!isId(contextId) || !isId(taskId))
-    throw A2AError.invalidParams('contextId and taskId must be short texts');
-  return message;
-}
-
-const MAX_ID = 256;

@@ -1,5 +1,6 @@
 import type { AgentCard } from '@a2a-js/sdk';
 import { InMemorySessionService } from '@google/adk';
+import { redact } from '../core/redact.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { type AgentMetrics, createAgentMetrics } from './agent-metrics.ts';
 import { type Contexts, createContexts } from './contexts.ts';
@@ -8,7 +9,9 @@ import { createGenerations, type Generations } from './generations.ts';
 import { CARD_PATH, type Listening, listen } from './http-server.ts';
 import { createJsonRpc } from './json-rpc.ts';
 import { type AgentFolder, loadAgentFolder } from './load-config.ts';
+import { createAgentMemory } from './memory-service.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import { createReloader } from './reload.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { createTaskStore, type OwnedTaskStore } from './task-store.ts';
@@ -32,19 +35,21 @@ export async function serve(folder: AgentFolder, options: AgentServerOptions): P
   let parts: Parts | undefined;
   try {
     parts = await createParts(folder, http.url, { ...options, environment });
-    const { appName, generations, contexts, metrics, reloader } = parts;
-    let ready = true;
+    const { appName, generations, contexts, metrics, readiness, reloader } = parts;
+    let stopping = false;
     const sizes = (): Parameters<AgentMetrics['text']>[0] => ({
-      ...{ runs: generations.size, contexts: contexts.size, ready },
+      ...{ runs: generations.size, contexts: contexts.size, tokens: generations.tokens },
+      ready: !stopping && readiness.waitingFor().length === 0,
     });
     if (adminPort !== undefined) {
       admin = await startAdminServer({ host, port: adminPort }, { metrics: () => metrics.text(sizes()) });
     }
-    const stop = open(http, parts, { options, isReady: () => ready });
+    const stop = open(http, parts, { options, isStopping: () => stopping });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
-      ready = false;
+      stopping = true;
       reloader.stop();
+      readiness.stop();
       await stop();
       await admin?.close();
     };
@@ -61,6 +66,7 @@ export async function serve(folder: AgentFolder, options: AgentServerOptions): P
     };
   } catch (error) {
     parts?.reloader.stop();
+    parts?.readiness.stop();
     await Promise.all([http.stop(), parts?.generations.close()]);
     throw error;
   }
@@ -73,6 +79,7 @@ interface Parts {
   readonly tasks: OwnedTaskStore;
   readonly shared: Shared;
   readonly metrics: AgentMetrics;
+  readonly readiness: Readiness;
   readonly reloader: ReturnType<typeof createReloader>;
 }
 
@@ -97,7 +104,7 @@ async function createParts(folder: AgentFolder, url: string, options: AgentServe
   const metrics = createAgentMetrics(options.observer);
   const shared: Shared = {
     ...{ sessions, appName, contexts, turns: createTurns(MAX_RUNS), environment, url, onError },
-    observer: metrics.observer,
+    ...{ observer: metrics.observer, memory: createAgentMemory() },
   };
   const first = await createGeneration(folder, shared);
   generations = createGenerations(first, metrics.ended);
@@ -106,12 +113,18 @@ async function createParts(folder: AgentFolder, url: string, options: AgentServe
     for (const one of warnings) onWarning?.(one);
   };
   warn(first.warnings);
+  const readiness = createReadiness((issuer, error) => {
+    const why = error instanceof Error ? redact(error.message) : 'they cannot be read';
+    warn([`the keys of the issuer ${issuer} cannot be had, which is tried again: ${why}`]);
+  });
+  readiness.prepare(first.issuers);
   const reloader = createReloader({
     first: folder,
     load: () => loadAgentFolder(options.folder, environment),
     async apply(next) {
       const generation = await createGeneration(next, shared);
       swap(generation);
+      readiness.prepare(generation.issuers);
       metrics.reloaded('reloaded');
       warn(['the files have changed: new runs go by them', ...generation.warnings]);
     },
@@ -122,17 +135,17 @@ async function createParts(folder: AgentFolder, url: string, options: AgentServe
       warn([`the files have changed and are refused, so the agent goes on as it is: ${why}`]);
     },
   });
-  return { ...{ appName, generations, contexts, tasks, shared, metrics, reloader } };
+  return { ...{ appName, generations, contexts, tasks, shared, metrics, readiness, reloader } };
 }
 
 interface Opening {
   readonly options: AgentServerOptions;
-  readonly isReady: () => boolean;
+  readonly isStopping: () => boolean;
 }
 
 /** Answers requests from now on. @returns how to stop: runs under way may end for a while */
-function open(http: Listening, parts: Parts, { options, isReady }: Opening): () => Promise<void> {
-  const { generations, contexts, tasks, shared, metrics } = parts;
+function open(http: Listening, parts: Parts, { options, isStopping }: Opening): () => Promise<void> {
+  const { generations, contexts, tasks, shared, metrics, readiness } = parts;
   const { graceMs = 20_000, maxRequestsPerMinute = MAX_REQUESTS_PER_MINUTE } = options;
   const limit = createRateLimit(maxRequestsPerMinute);
   const card = (): AgentCard => generations.current.card;
@@ -147,7 +160,8 @@ function open(http: Listening, parts: Parts, { options, isReady }: Opening): () 
     waitOf: ({ isAuthenticated, userName }, { socket }) =>
       limit.take(isAuthenticated ? userName : `address ${socket.remoteAddress}`),
     onAnswer: metrics.answered,
-    isReady,
+    isStopping,
+    waitingFor: readiness.waitingFor,
   });
   return async () => {
     const stopped = http.stop();

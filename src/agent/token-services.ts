@@ -1,6 +1,7 @@
 import { createBroker } from '../broker/broker.ts';
 import type { BrokerObserver } from '../broker/observer.ts';
 import type { Broker } from '../broker/types.ts';
+import { fieldPath } from '../config/read-config.ts';
 import { secretSource } from '../config/secret-text.ts';
 import type { TargetConfig, TargetFields } from '../config/target.ts';
 import type {
@@ -58,7 +59,7 @@ export function createTokenServices(
 ): readonly AgentTokenService[] {
   if (!config) return [];
   return Object.entries(config.token_services).map(([name, settings]) => {
-    const path = `token_exchange.token_services.${name}`;
+    const path = fieldPath(['token_exchange', 'token_services', name]);
     const fetch = hasTls(settings) ? fetchFor(settings, path) : undefined;
     try {
       const service = serviceOf(settings, { environment, fetch, path });

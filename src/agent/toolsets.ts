@@ -1,6 +1,7 @@
 import type { BaseToolset } from '@google/adk';
 import { ADKTokenPropagationPlugin } from '../adk/plugin.ts';
 import { DelegatedMCPToolset } from '../adk/toolset.ts';
+import { fieldPath } from '../config/read-config.ts';
 import type { RuntimeConfig } from '../config/runtime-config.ts';
 import type { ToolServerConfig } from '../config/tools.ts';
 import { type ActorSource, clientCredentialsActor } from '../core/actor.ts';
@@ -40,22 +41,23 @@ export function createTools(
   const plugins = new Map(services.map((each) => [each.name, pluginFor(each)]));
   const anonymous = config.authentication?.mode === 'anonymous';
   const warnings = [...tlsWarnings(config)];
-  const toolsets = serversOf(config).flatMap((listed): readonly NamedToolset[] => {
+  const toolsets = serversOf(config).map((listed): NamedToolset => {
     const { server, path } = listed;
     const name = serviceFor(server, config.token_exchange);
     const waiting = server.require_approval ?? [];
-    const named = (toolset: BaseToolset): NamedToolset => ({
+    const named = (toolset?: BaseToolset): NamedToolset => ({
       name: nameOf(server),
-      toolset: withApprovals(toolset, waiting, nameOf(server)),
+      toolset: toolset && withApprovals(toolset, waiting, nameOf(server)),
+      reserved: [...(server.tools ?? []), ...waiting],
     });
     if (name === undefined) {
       const { params, tools: toolFilter = [] } = server;
       const fetch = transportOf(listed, environment);
-      return [named(new PlainToolset({ name: nameOf(server), url: params.url, toolFilter, fetch }))];
+      return named(new PlainToolset({ name: nameOf(server), url: params.url, toolFilter, fetch }));
     }
     if (anonymous) {
       warnings.push(`${path}: left out, because its calls need a user and callers are anonymous`);
-      return [];
+      return named();
     }
     const target = targetOf(server, config.token_exchange?.token_services[name]) as Target;
     const service = services.find((each) => each.name === name) as AgentTokenService;
@@ -65,7 +67,7 @@ export function createTools(
       headers.has('authorization') && agent?.isIts(headers.get('authorization')) !== true;
     const fetch = transportOf(listed, environment, isUsers);
     const agentCredential = agent?.source;
-    return [named(delegated(server, { path, target, agentCredential, fetch, plugin: plugins.get(name) }))];
+    return named(delegated(server, { path, target, agentCredential, fetch, plugin: plugins.get(name) }));
   });
   return { toolset: new UniqueToolset(toolsets), plugins: [...plugins.values()], warnings };
 }
@@ -90,7 +92,9 @@ function tlsWarnings(config: RuntimeConfig): readonly string[] {
   const services = Object.entries(config.token_exchange?.token_services ?? {});
   return [
     ...serversOf(config).map(({ server, path }) => tlsWarning(server.params, `${path}.params`)),
-    ...services.map(([name, service]) => tlsWarning(service, `token_exchange.token_services.${name}`)),
+    ...services.map(([name, service]) =>
+      tlsWarning(service, fieldPath(['token_exchange', 'token_services', name])),
+    ),
   ].filter((warning) => warning !== undefined);
 }
 

@@ -30,9 +30,12 @@ export interface AgentServerOptions {
   readonly observer?: BrokerObserver | undefined;
   /** What `${NAME}` in the config stands for. Default: the environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Hears, at start and with each reading of changed files, of fields of the config that are passed over, and of what is unsafe. Default: nobody. */
+  /**
+   * Hears, at start and with each reading of changed files, of fields of the config that are passed over, of what is unsafe, and of issuers whose
+   * keys cannot be had. Default: nobody.
+   */
   readonly onWarning?: ((warning: string) => void) | undefined;
-  /** Hears why a token could not be checked. Default: nobody. */
+  /** Hears why tokens could not be checked: of each issuer and kind of error once in 10 seconds, with how often it was. Default: nobody. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 

@@ -1,59 +1,106 @@
 import { type BaseTool, BaseToolset, getLogger, type ReadonlyContext } from '@google/adk';
 import { redact } from '../core/redact.ts';
+import { isOfAdk } from './adk-names.ts';
 
 /** The toolset of one server, by the server's name. */
 export interface NamedToolset {
   readonly name: string;
-  readonly toolset: BaseToolset;
+  /** None: the server is left out, and its names are nobody else's all the same. */
+  readonly toolset?: BaseToolset | undefined;
+  /** Names of tools that the config itself gives to this server, whether it lists them or not. Default: none. */
+  readonly reserved?: readonly string[] | undefined;
 }
 
+/** Of as many tools of a server the model is told; the controller publishes as many. */
+export const MOST_TOOLS = 1_000;
+
 /**
- * The tools of several servers, each name once: ADK ends the run where it meets one twice. The server that comes first in the
- * config has it, also while its tools cannot be listed, so that no server gets calls that are meant for another.
+ * The tools of several servers, each name once: ADK ends the run where it meets one twice. A name that the config gives to a server
+ * is that server's. Any other is whose tool had it first, from run to run, as long as it is listed or nothing can be; of two who
+ * begin at once, the one that comes first in the config. So no server gets calls that are meant for another.
  */
 export class UniqueToolset extends BaseToolset {
   readonly #toolsets: readonly NamedToolset[];
-  /** By server, what it listed last. */
+  readonly #reserved: ReadonlyMap<string, NamedToolset>;
+  /** By server, the names that it has, as it listed them last. */
   readonly #known = new Map<NamedToolset, ReadonlySet<string>>();
-  /** Pairs of servers that were warned of; not names, of which a server has as many as it likes. */
+  /** Servers, and pairs of them, that were warned of; not names, of which a server has as many as it likes. */
   readonly #warned = new Set<string>();
 
   constructor(toolsets: readonly NamedToolset[]) {
     super([]);
     this.#toolsets = toolsets;
+    // The first of the config wins, as the last of the entries.
+    const reserved = toolsets.flatMap((one) => (one.reserved ?? []).map((name) => [name, one] as const));
+    this.#reserved = new Map(reserved.reverse());
   }
 
   override async getTools(context?: ReadonlyContext): Promise<BaseTool[]> {
-    const owners = new Map<string, string>();
-    const all: BaseTool[] = [];
-    for (const one of this.#toolsets) {
-      const listed = await one.toolset.getTools(context);
-      const tools = listed.filter(({ name }) => this.#isFree(name, one, owners));
-      all.push(...tools);
-      if (listed.length > 0) this.#known.set(one, new Set(tools.map(({ name }) => name)));
-      for (const name of this.#known.get(one) ?? []) owners.set(name, one.name);
-    }
-    return all;
+    const listed: (readonly [NamedToolset, readonly BaseTool[]])[] = [];
+    for (const one of this.#toolsets) listed.push([one, await this.#listOf(one, context)]);
+    // From here on nothing is awaited: of two runs at once, one after the other says whose the names are.
+    const owners = this.#ownersBefore(listed);
+    return listed.flatMap(([one, all]) => {
+      const tools = all.filter(({ name }) => this.#isFree(name, one, owners));
+      if (all.length > 0) this.#known.set(one, new Set(tools.map(({ name }) => name)));
+      return tools;
+    });
   }
 
-  #isFree(name: string, { name: server }: NamedToolset, owners: Map<string, string>): boolean {
-    // ADK looks names up in a plain object, where these are taken.
-    const owner = name in {} ? 'ADK' : owners.get(name);
-    if (owner === undefined) {
-      owners.set(name, server);
+  async #listOf(one: NamedToolset, context: ReadonlyContext | undefined): Promise<readonly BaseTool[]> {
+    const listed = onceEach((await one.toolset?.getTools(context)) ?? []);
+    // One of these has the tools of many servers.
+    if (one.toolset instanceof UniqueToolset || listed.length <= MOST_TOOLS) return listed;
+    this.#warn(one.name, manyTools(one.name, listed.length - MOST_TOOLS));
+    return listed.slice(0, MOST_TOOLS);
+  }
+
+  /** Who had a name before, and still has it. */
+  #ownersBefore(
+    listed: readonly (readonly [NamedToolset, readonly BaseTool[]])[],
+  ): Map<string, NamedToolset> {
+    const owners = new Map<string, NamedToolset>();
+    for (const [one, tools] of listed) {
+      const now = new Set(tools.map(({ name }) => name));
+      for (const name of this.#known.get(one) ?? [])
+        if (now.size === 0 || now.has(name)) owners.set(name, one);
+    }
+    return owners;
+  }
+
+  #isFree(name: string, one: NamedToolset, owners: Map<string, NamedToolset>): boolean {
+    const owner = isOfAdk(name) ? undefined : (this.#reserved.get(name) ?? owners.get(name) ?? one);
+    if (owner === one) {
+      owners.set(name, one);
       return true;
     }
-    const pair = JSON.stringify([server, owner]);
-    if (!this.#warned.has(pair)) {
-      const what = `a tool of ${server}, ${JSON.stringify(redact(name))}, is left out`;
-      getLogger().warn(`onbehalf: ${what}: ${owner} has one of this name (told once for these two)`);
-    }
-    this.#warned.add(pair);
+    const whose = owner?.name ?? 'ADK';
+    const what = `a tool of ${one.name}, ${JSON.stringify(redact(name))}, is left out`;
+    this.#warn(
+      JSON.stringify([one.name, whose]),
+      `${what}: ${whose} has one of this name (told once for these two)`,
+    );
     return false;
+  }
+
+  #warn(once: string, warning: string): void {
+    if (!this.#warned.has(once)) getLogger().warn(`onbehalf: ${warning}`);
+    this.#warned.add(once);
   }
 
   /** ADK calls it at the end of every run. */
   override async close(): Promise<void> {
-    await Promise.allSettled(this.#toolsets.map(({ toolset }) => toolset.close()));
+    await Promise.allSettled(this.#toolsets.map(({ toolset }) => toolset?.close()));
   }
+}
+
+/** The first of each name. */
+function onceEach(tools: readonly BaseTool[]): readonly BaseTool[] {
+  const byName = new Map<string, BaseTool>();
+  for (const tool of tools) if (!byName.has(tool.name)) byName.set(tool.name, tool);
+  return [...byName.values()];
+}
+
+function manyTools(server: string, leftOut: number): string {
+  return `${leftOut} tools of ${server} are left out: it has more than ${MOST_TOOLS.toLocaleString('en')}`;
 }

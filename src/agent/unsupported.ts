@@ -1,9 +1,10 @@
-import type { ConfigProblem } from '../config/read-config.ts';
+import { whyNotHandedOn } from '../config/handed-on.ts';
+import type { MemorySettings } from '../config/memory.ts';
+import { type ConfigProblem, fieldPath } from '../config/read-config.ts';
 import type { RuntimeConfig } from '../config/runtime-config.ts';
 import type { TargetFields } from '../config/target.ts';
 import type { TokenServiceConfig } from '../config/token-service.ts';
 import type { ToolServerConfig } from '../config/tools.ts';
-import { whyNotHandedOn } from './inbound-headers.ts';
 import { refusedOfModel, remarksOnModel } from './models/model-problems.ts';
 import { DIALECT_NAMES, showsCertificate } from './token-services.ts';
 
@@ -18,7 +19,7 @@ export function whatIsRefused(config: RuntimeConfig): readonly ConfigProblem[] {
       profileProblem(agent, `remote_agents[${index}].token_exchange`),
     ),
     ...services.flatMap(([name, service]) =>
-      serviceProblems(service, `token_exchange.token_services.${name}`),
+      serviceProblems(service, fieldPath(['token_exchange', 'token_services', name])),
     ),
     ...when(
       allowsDomains(config.network),
@@ -35,11 +36,20 @@ export function whatIsRefused(config: RuntimeConfig): readonly ConfigProblem[] {
 
 /** What the config asks for and does not get, where nothing unsafe comes of that. */
 export function whatIsLeftOut(config: RuntimeConfig): readonly ConfigProblem[] {
-  const kagent = ['memory', 'context_config', 'share_tools', 'session_db_url', 'execute_code'] as const;
+  const kagent = ['context_config', 'share_tools', 'session_db_url', 'execute_code'] as const;
   return [
+    ...remarksOnMemory(config.memory),
     ...kagent.flatMap((field) => when(isSet(config[field]), field, 'is not implemented, and passed over')),
     ...remarksOnModel(config.model),
   ];
+}
+
+/** Every field but the one that is done. */
+function remarksOnMemory(memory: MemorySettings | undefined): readonly ConfigProblem[] {
+  const { ttl_days: _done, ...others } = memory ?? {};
+  return Object.entries(others).flatMap(([field, value]) =>
+    when(isSet(value), `memory.${field}`, 'is not used, and passed over: memories are found by their words'),
+  );
 }
 
 function serverProblems(server: ToolServerConfig, path: string): readonly ConfigProblem[] {

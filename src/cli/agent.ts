@@ -4,6 +4,7 @@ import { startAgentServer } from '../agent/agent-server.ts';
 import type { AgentServer } from '../agent/types.ts';
 import { AGENT_HELP } from './agent-text.ts';
 import { type CliIo, type Command, EXIT } from './io.ts';
+import { logLine } from './log-line.ts';
 
 interface AgentArguments {
   readonly folder: string;
@@ -79,18 +80,23 @@ async function serve({ folder, host, port, adminPort, json }: AgentArguments, io
   const tell = (event: string, text: string): void => {
     io.err(json ? jsonLine({ event, message: text }) : `${event}: ${text}\n`);
   };
-  await logTo((text) => tell('log', text));
-  const server = await startAgentServer({
-    ...{ folder, host, port, adminPort },
-    onWarning: (warning) => tell('warning', warning),
-    onError: (error) => tell('error', `a token could not be checked: ${messageOf(error)}`),
-  });
+  const restore = await logTo((text) => tell('log', logLine(text)));
   try {
-    io.out(json ? jsonLine(startEvent(server)) : startText(server));
-    await interrupted;
-    if (!json) io.out('Stopping: runs under way may end.\n');
+    const server = await startAgentServer({
+      ...{ folder, host, port, adminPort },
+      // It may be of several lines: what is wrong with a config.
+      onWarning: (warning) => tell('warning', warning.split('\n').map(logLine).join('\n')),
+      onError: (error) => tell('error', logLine(`a token could not be checked: ${messageOf(error)}`)),
+    });
+    try {
+      io.out(json ? jsonLine(startEvent(server)) : startText(server));
+      await interrupted;
+      if (!json) io.out('Stopping: runs under way may end.\n');
+    } finally {
+      await server.close();
+    }
   } finally {
-    await server.close();
+    restore();
   }
   io.out(json ? jsonLine({ event: 'stop' }) : 'Stopped.\n');
 }
@@ -98,8 +104,11 @@ async function serve({ folder, host, port, adminPort, json }: AgentArguments, io
 /** What ADK warns of at every step of a run, though there was no confirmation; and of its own methods, which nobody here chose. */
 const NOISE = /^Ignoring tool confirmation\(s\) delivered over A2A|^Method \w+\.\w+ is experimental/;
 
-/** ADK prints its log, of all levels, to standard output, which is for what this command says. */
-async function logTo(write: (text: string) => void): Promise<void> {
+/**
+ * ADK prints its log, of all levels, to standard output, which is for what this command says; the SDK of A2A prints what callers
+ * sent to the console. Both are taken over. @returns how to give the console back
+ */
+async function logTo(write: (text: string) => void): Promise<() => void> {
   const { setLogger } = await import('@google/adk').catch(() => ({ setLogger: undefined }));
   const line = (...args: readonly unknown[]): void => {
     const text = format(...args);
@@ -113,6 +122,9 @@ async function logTo(write: (text: string) => void): Promise<void> {
     error: line,
     setLogLevel: () => {},
   });
+  const { log, info, warn, error, debug } = console;
+  Object.assign(console, { log: line, info: line, warn: line, error: line, debug: () => {} });
+  return () => void Object.assign(console, { log, info, warn, error, debug });
 }
 
 function startEvent({ name, url, cardUrl, adminUrl }: AgentServer): Record<string, unknown> {

@@ -46,9 +46,9 @@ function tokenOf(authorization: string): string | undefined {
   }
 }
 
-/** Codes of `jose` that speak of the token; the others speak of the keys. */
+/** Codes of `jose` that speak of the token, also of the key that it names or does not name; the others speak of the keys. */
 const OF_THE_TOKEN =
-  /^(ERR_(JWT|JWS|JWE)_\w+|ERR_JWKS_NO_MATCHING_KEY|ERR_JOSE_(ALG_NOT_ALLOWED|NOT_SUPPORTED)|invalid_token)$/;
+  /^(ERR_(JWT|JWS|JWE)_\w+|ERR_JWKS_(NO|MULTIPLE)_MATCHING_KEYS?|ERR_JOSE_(ALG_NOT_ALLOWED|NOT_SUPPORTED)|invalid_token)$/;
 
 /** Why a request is refused whose token met this error. */
 export function reasonOf(error: unknown): RefusalReason {

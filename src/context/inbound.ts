@@ -43,7 +43,9 @@ export interface InboundOptions extends ChallengeOptions {
    * A token is good when what this returns, or resolves to, is truthy, as the result of `jwtVerify` of `jose` is. It is
    * refused (401) when that is falsy, an Error, a Response, or an object that says `active: false` (RFC 7662 section 2.2),
    * `valid: false` or `ok: false`; or when this throws an error that speaks of the token: one of `jose`, or one whose
-   * `code` or `errorCode` is `invalid_token`. Any other error says that nobody knows (503).
+   * `code` or `errorCode` is `invalid_token`. Any other error says that nobody knows (503). That a token names none of
+   * several keys (`ERR_JWKS_MULTIPLE_MATCHING_KEYS` of `jose`) speaks of the token, too: where good ones name none, catch
+   * it and try the keys that it iterates over.
    *
    * `'elsewhere'` when a gateway or a middleware before this one verifies it, or when no code decides anything by
    * {@link Delegation.subject}, so that it is enough that the STS verifies it at the first exchange.

@@ -45,7 +45,7 @@ export function baseUrlOf(type: ProviderType, settings: ModelSettings, environme
       'model.base_url: is missing: give the endpoint of the Azure resource here or in AZURE_OPENAI_ENDPOINT',
     );
   }
-  const base = parsed(type === 'ollama' ? withScheme(text) : text, own ? 'model.base_url' : (variable ?? ''));
+  const base = apiUrl(type === 'ollama' ? withScheme(text) : text, own ? 'model.base_url' : (variable ?? ''));
   return { url: FORMS[type](base, version), given: given !== undefined };
 }
 
@@ -69,7 +69,12 @@ const FORMS: Readonly<Record<ProviderType, (base: string, version: string | unde
   },
 };
 
-function parsed(text: string, what: string): string {
+/**
+ * A URL of an API as it was given, without a slash at its end.
+ *
+ * @throws TypeError that names the setting
+ */
+export function apiUrl(text: string, what: string): string {
   const url = parseUrl(text);
   if (!url || !/^https?:$/.test(url.protocol) || url.username + url.password + url.search + url.hash !== '') {
     throw new TypeError(`${what}: must be an http or https URL, without user name, query and fragment`);

@@ -7,21 +7,23 @@ import { tlsWarning } from '../tls.ts';
 type Type = ModelSettings['type'];
 
 const TLS = ['tls_insecure_skip_verify', 'tls_ca_cert_path', 'tls_disable_system_cas'] as const;
-const EVERY = ['type', 'model', 'api_key', 'headers', 'temperature', 'max_tokens', 'api_key_passthrough'];
+const EVERY = ['type', 'model', 'headers', 'temperature', 'max_tokens', 'api_key_passthrough'];
 const OVER_HTTP = [...TLS, 'base_url', 'timeout', 'top_p'];
-const OPENAI = [...OVER_HTTP, 'frequency_penalty', 'presence_penalty', 'seed', 'reasoning_effort'];
-const REFUSED_FOR_GEMINI = [...TLS, 'base_url'] as const;
+const PENALTIES = ['frequency_penalty', 'presence_penalty', 'seed'];
+const OPENAI = [...OVER_HTTP, ...PENALTIES, 'api_key', 'reasoning_effort'];
+const GEMINI = [...OVER_HTTP, ...PENALTIES, 'top_k'];
 
 /** Fields that a model of the type has, beside those of every type. */
 const FIELDS: Readonly<Record<Type, readonly string[]>> = {
   openai: [...OPENAI, 'organization'],
   azure_openai: [...OPENAI, 'api_version'],
-  anthropic: [...OVER_HTTP, 'top_k'],
+  anthropic: [...OVER_HTTP, 'api_key', 'top_k'],
   ollama: OPENAI,
-  bedrock: [...OVER_HTTP, 'top_k', 'location', 'region'],
-  gemini: REFUSED_FOR_GEMINI,
-  gemini_vertex_ai: [...REFUSED_FOR_GEMINI, 'project', 'location'],
-  scripted: ['turns'],
+  bedrock: [...OVER_HTTP, 'api_key', 'top_k', 'location', 'region'],
+  gemini: [...GEMINI, 'api_key'],
+  // Google's library gets its tokens where Google's programs do; it takes no key beside a project.
+  gemini_vertex_ai: [...GEMINI, 'project', 'location'],
+  scripted: ['api_key', 'turns', 'scripts'],
 };
 
 /** What the config asks of a model and cannot be had, where to pass over it would be unsafe or of no use. */
@@ -35,16 +37,8 @@ export function refusedOfModel(model: ModelSettings | null): readonly ConfigProb
     ];
   }
   const { api_key_passthrough: passthrough } = model as { readonly api_key_passthrough?: unknown };
-  const gemini = model.type === 'gemini' || model.type === 'gemini_vertex_ai';
-  return [
-    ...(isSet(passthrough)
-      ? [{ path: 'model.api_key_passthrough', message: "is refused: the user's token is for no model" }]
-      : []),
-    ...REFUSED_FOR_GEMINI.filter((field) => gemini && isSet(model[field])).map((field) => ({
-      path: `model.${field}`,
-      message: 'is not implemented for this type: leave it out',
-    })),
-  ];
+  if (!isSet(passthrough)) return [];
+  return [{ path: 'model.api_key_passthrough', message: "is refused: the user's token is for no model" }];
 }
 
 /** What is to be said of a model that can be used: fields that are passed over, by name, and what others can read. */

@@ -23,7 +23,7 @@ export interface Provider {
 }
 
 /** How long a whole answer may take where the config does not say, in seconds; what the providers' own clients wait. */
-const DEFAULT_TIMEOUT_S = 600;
+export const DEFAULT_TIMEOUT_S: number = 600;
 /** How often a model is told that its calls cannot be read. */
 const MOST_CORRECTIONS = 2;
 /** Most warnings that are remembered as told. */

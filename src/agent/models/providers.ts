@@ -71,7 +71,12 @@ function keyOf(
   return environment[KEY_VARIABLES[type]] || undefined;
 }
 
-function sourceOf(text: string, path: string, environment: Environment): SecretSource {
+/**
+ * Where a secret of the model comes from.
+ *
+ * @throws TypeError that names the setting, when a variable is not set
+ */
+export function sourceOf(text: string, path: string, environment: Environment): SecretSource {
   try {
     return secretSource(text, environment);
   } catch (error) {
