@@ -12,6 +12,7 @@ import { createAgentMetrics } from '../src/agent/agent-metrics.ts';
 import { startAgentServer } from '../src/agent/agent-server.ts';
 import { loadAgentFolder } from '../src/agent/load-config.ts';
 import { DIALECT_NAMES } from '../src/agent/token-services.ts';
+import { MOST_TOOLS } from '../src/agent/unique-toolset.ts';
 import { whatIsLeftOut, whatIsRefused } from '../src/agent/unsupported.ts';
 import { run } from '../src/cli/run.ts';
 import { configFields, configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
@@ -271,7 +272,7 @@ it('names the dialects, the models, and the metrics that there are', () => {
   for (const name of DIALECT_NAMES) expect(page).toContain(`\`${name}\``);
   const type = configFields(configJsonSchema()).find(({ path }) => path === 'model.type');
   for (const name of type?.schema.enum ?? []) expect(page).toContain(`\`${name}\``);
-  const text = createAgentMetrics(undefined).text({ runs: 0, contexts: 0, ready: true });
+  const text = createAgentMetrics(undefined).text({ runs: 0, contexts: 0, tokens: 0, ready: true });
   const metrics = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
   expect(
     namesIn('metrics')
@@ -290,6 +291,7 @@ it('tells the limits as the source has them', () => {
   expect(page).toContain(`| tasks | ${of('MAX_TASKS').toLocaleString('en')} |`);
   expect(page).toContain(`may end for ${of('graceMs') / 1000} seconds`);
   expect(of('RELOAD_INTERVAL_MS')).toBe(5_000);
+  expect(page).toContain(`| tools of an MCP server | ${MOST_TOOLS.toLocaleString('en')} of those`);
 });
 
 it.each([PATH, 'docs/configuration.md'])('%s links only to what is there', (path) => {

@@ -1,8 +1,8 @@
 // The crowd as runs of one ADK agent.
 import { InMemorySessionService, LlmAgent, Runner, setLogger } from '@google/adk';
 import { ADKTokenPropagationPlugin, DelegatedMCPToolset } from 'onbehalf/adk';
-import { ScriptedModel } from '../../examples/demo/scripted-model.ts';
 import { subjectToken } from '../broker/token-endpoint.ts';
+import { ScriptedModel } from '../scripted-model.ts';
 import { assertFor, CALLS, ORDER, type StartCrowd, TARGETS } from './crowd.ts';
 
 const APP = 'crowd';

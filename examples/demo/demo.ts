@@ -1,21 +1,21 @@
 // Plays the six runs and compares what was recorded with what was promised.
 import { isDeepStrictEqual } from 'node:util';
-import type { BasePlugin, Event } from '@google/adk';
 import type { ExchangeEvent } from 'onbehalf';
+import type { AgentServer } from 'onbehalf/agent';
+import { type A2AEvent, ask, type Question, refusalOf } from './ask.ts';
 import type { RecordedRequest } from './mcp-server.ts';
+import { AGENT, SERVERS } from './names.ts';
 import { PLANS, type RunPlan } from './plans.ts';
 import { ALWAYS, type Promised, type RunReport, type Seen, type ToolAnswer } from './promises.ts';
-import { AGENT, APP, SERVERS, startWorld, type World } from './world.ts';
+import { startWorld, type World, type WorldOptions } from './world.ts';
 
-export interface DemoOptions {
+export interface DemoOptions extends Pick<WorldOptions, 'onRequest' | 'onToken' | 'onWarning'> {
   /** Called when a run is over, while the next has not begun. */
   onRun?: (result: RunResult) => void;
-  /** Sees every event of every agent run. */
-  onEvent?: (event: Event) => void;
-  /** Sees every token there is. Only for tests that search for tokens where they must not be. */
-  onToken?: (token: string) => void;
-  /** ADK plugins that run along. */
-  extraPlugins?: readonly BasePlugin[];
+  /** Sees every event that a user gets of an agent. */
+  onEvent?: (event: A2AEvent) => void;
+  /** Called when all runs are over, while everything still runs. */
+  onPlayed?: (world: World, results: readonly RunResult[]) => Promise<void>;
   /** Stops the demo. */
   signal?: AbortSignal;
 }
@@ -30,7 +30,8 @@ export type Happening =
   | { kind: 'asked'; at: number; sub: string; text: string }
   | { kind: 'exchange'; at: number; exchange: ExchangeEvent }
   | { kind: 'request'; at: number; request: RecordedRequest }
-  | { kind: 'answer'; at: number; answer: ToolAnswer };
+  | { kind: 'answer'; at: number; answer: ToolAnswer }
+  | { kind: 'refused'; at: number; sub: string };
 
 export interface RunResult {
   plan: RunPlan;
@@ -43,22 +44,22 @@ export interface RunResult {
 
 /** Starts everything, plays the runs one after another and closes everything again. */
 export async function runDemo(options: DemoOptions = {}): Promise<RunResult[]> {
+  const { signal, onRequest, onToken, onWarning } = options;
   let exchanges: ExchangeEvent[] = [];
-  const world = await startWorld({
-    scriptFor: (message) => PLANS.find((plan) => plan.message === message)?.script ?? [],
-    onExchange: (exchange) => exchanges.push(exchange),
-    onToken: options.onToken,
-    extraPlugins: options.extraPlugins,
-  });
+  const onExchange = (exchange: ExchangeEvent): void => {
+    exchanges.push(exchange);
+  };
+  const world = await startWorld({ onExchange, onRequest, onToken, onWarning });
   try {
     const results: RunResult[] = [];
     for (const plan of PLANS) {
       exchanges = [];
       const result = await play(plan, { world, options, exchanges: () => exchanges });
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       results.push(result);
       options.onRun?.(result);
     }
+    await options.onPlayed?.(world, results);
     return results;
   } finally {
     await world.close();
@@ -77,14 +78,12 @@ async function play(plan: RunPlan, stage: Stage): Promise<RunResult> {
   const exchangesBefore = world.sts.exchanges.length;
   world.meetingPoint.expect(1);
   plan.prepare?.(world);
-  const session = await world.sessions.createSession({ appName: APP, userId: 'team' });
   const asked = Date.now();
-  const turns = await Promise.all(
-    plan.users.map((sub) => takeTurn({ plan, sub, sessionId: session.id, stage })),
-  );
-
-  await world.agents[plan.agent].plugin.settled();
-
+  const questions = await Promise.all(plan.users.map((sub) => questionOf(plan, sub, stage)));
+  const turns = await Promise.all(questions.map(ask));
+  const refusal = await intrude(plan, questions[0]?.contextId, stage);
+  const refused = Date.now();
+  const cacheEntriesAfter = await tokensLeft(world.agents[plan.agent], stage.options.signal);
   const recorded = takeRequests(world);
   const answers = turns.flatMap((turn) => turn.answers);
   const report: RunReport = {
@@ -92,14 +91,15 @@ async function play(plan: RunPlan, stage: Stage): Promise<RunResult> {
     subjects: [...plan.users],
     toolCalls: turns.reduce((sum, turn) => sum + turn.calls, 0),
     exchanges: world.sts.exchanges.length - exchangesBefore,
-    cacheEntriesAfter: world.broker.stats().entries,
+    cacheEntriesAfter,
     requests: recorded.map(({ at: _at, ...request }) => request),
   };
   const seen: Seen = {
     report,
     answers,
     exchanges: world.sts.exchanges.slice(exchangesBefore),
-    failures: turns.flatMap((turn) => turn.failure ?? []),
+    failures: turns.flatMap(({ failure }) => failure ?? []),
+    refusals: refusal === undefined ? [] : [refusal],
   };
   const checks = checkPromises(plan, seen);
   const happenings: Happening[] = [
@@ -107,6 +107,7 @@ async function play(plan: RunPlan, stage: Stage): Promise<RunResult> {
     ...stage.exchanges().map((exchange): Happening => ({ kind: 'exchange', at: exchange.at, exchange })),
     ...recorded.map((request): Happening => ({ kind: 'request', at: request.at, request })),
     ...answers.map((answer): Happening => ({ kind: 'answer', at: answer.at, answer })),
+    ...(plan.intruder === undefined ? [] : [{ kind: 'refused' as const, at: refused, sub: plan.intruder }]),
   ];
   return {
     plan,
@@ -117,47 +118,37 @@ async function play(plan: RunPlan, stage: Stage): Promise<RunResult> {
   };
 }
 
-interface Turn {
-  calls: number;
-  answers: ToolAnswer[];
-  failure?: string;
+/** A user's message to the agent, with a token of theirs for it, in a conversation of their own. */
+async function questionOf(
+  { agent, message: text }: RunPlan,
+  sub: string,
+  { world, options: { signal, onEvent } }: Stage,
+): Promise<Question> {
+  const subjectToken = await world.sts.mintSubjectToken({ sub, audience: AGENT });
+  const contextId = crypto.randomUUID();
+  return { url: world.agents[agent].url, sub, subjectToken, contextId, text, signal, onEvent };
 }
 
-/** One user's message to the agent, in a session that others may use as well. */
-async function takeTurn(parts: {
-  plan: RunPlan;
-  sub: string;
-  sessionId: string;
-  stage: Stage;
-}): Promise<Turn> {
-  const { plan, sub, sessionId } = parts;
-  const { world, options } = parts.stage;
-  const { plugin, runner } = world.agents[plan.agent];
-  const subjectToken = await world.sts.mintSubjectToken({ sub, audience: AGENT });
-  const turn: Turn = { calls: 0, answers: [] };
-  try {
-    const events = plugin.runAsync(runner, {
-      subjectToken,
-      userId: 'team',
-      sessionId,
-      newMessage: { role: 'user', parts: [{ text: plan.message }] },
-      ...(options.signal && { abortSignal: options.signal }),
-    });
-    for await (const event of events) {
-      options.onEvent?.(event);
-      if (event.errorCode !== undefined)
-        turn.failure = `${sub}: ${event.errorCode} ${event.errorMessage ?? ''}`;
-      for (const { functionCall, functionResponse } of event.content?.parts ?? []) {
-        if (functionCall) turn.calls += 1;
-        if (!functionResponse) continue;
-        const { name = '', response = {} } = functionResponse;
-        turn.answers.push({ at: performance.timeOrigin + performance.now(), sub, tool: name, response });
-      }
-    }
-  } catch (error) {
-    turn.failure = `${sub}: ${error instanceof Error ? error.message : 'the run threw'}`;
+/** Has a message sent into a conversation of somebody else. @returns what its sender was told */
+async function intrude(
+  plan: RunPlan,
+  contextId: string | undefined,
+  stage: Stage,
+): Promise<string | undefined> {
+  if (plan.intruder === undefined || contextId === undefined) return undefined;
+  return refusalOf({ ...(await questionOf(plan, plan.intruder, stage)), contextId });
+}
+
+/** The tokens that an agent keeps when no run is under way, by its own metrics. */
+async function tokensLeft({ adminUrl }: AgentServer, signal: AbortSignal | undefined): Promise<number> {
+  const value = (text: string, name: string): number =>
+    Number(new RegExp(`^onbehalf_agent_${name} (\\d+)$`, 'm').exec(text)?.[1]);
+  for (;;) {
+    signal?.throwIfAborted();
+    const text = await (await fetch(`${adminUrl}/metrics`)).text();
+    // A run ends a moment after its last word.
+    if (value(text, 'runs') === 0) return value(text, 'tokens');
   }
-  return turn;
 }
 
 /** Compares what was seen of a run with what is promised of it. */

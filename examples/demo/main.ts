@@ -1,17 +1,19 @@
 // The demo's command line: `npm run demo`.
 import { parseArgs } from 'node:util';
 
-const USAGE = `Usage: npm run demo -- [--json] [--verbose]
+const USAGE = `Usage: npm run demo -- [--serve | --json] [--verbose]
 
-Plays six runs of an agent that calls tools on MCP servers for its users, and shows which tokens were
-exchanged and what each server saw. Exits with 1 if anything is not as promised.
+Plays six runs of an agent, served over A2A, that calls tools on MCP servers for its users, and shows which
+tokens were exchanged and what each server saw. Exits with 1 if anything is not as promised.
 
+  --serve    then leave everything running, and print commands to try
   --json     print one JSON document on stdout, and nothing else there
   --verbose  every log level of the agent framework, on stderr
   --help     show this text
 `;
 
 const OPTIONS = {
+  serve: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   verbose: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -37,6 +39,10 @@ async function main(args: string[]): Promise<number> {
   if (flags.help) {
     process.stdout.write(USAGE);
     return 0;
+  }
+  if (flags.serve && flags.json) {
+    process.stderr.write(`--serve is for people and --json for programs: leave one out\n\n${USAGE}`);
+    return 2;
   }
   const stopped = stopOnSignals();
   try {

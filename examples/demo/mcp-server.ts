@@ -37,6 +37,8 @@ export interface McpServerOptions {
   requireTokenForDiscovery?: boolean;
   /** Loopback port. Default: a free one. */
   port?: number;
+  /** Called with each request when its answer begins. */
+  onAnswered?: ((request: RecordedRequest) => void) | undefined;
 }
 
 export interface RunningMcpServer {
@@ -109,6 +111,7 @@ export async function startMcpServer(options: McpServerOptions): Promise<Running
     recorded.push(entry);
     onAnswer(response, (status) => {
       entry.status = status;
+      options.onAnswered?.({ ...entry });
     });
 
     const bearer = await verifyBearer(request);

@@ -1,4 +1,6 @@
 // The six runs: who asks for what, what the agent's model does, and what is promised.
+
+import type { AgentName } from './agents.ts';
 import {
   answersAbout,
   audiencesAt,
@@ -8,35 +10,45 @@ import {
   errorsIn,
   exchanged,
   type Promised,
+  remembered,
   toolCalls,
 } from './promises.ts';
-import type { ScriptedCall, Step } from './scripted-model.ts';
 import type { World } from './world.ts';
+
+/** One answer of the scripted model, as the config has it: a text, or calls of tools. */
+export type Turn = { text: string } | { calls: readonly { name: string; args: Record<string, unknown> }[] };
 
 export interface RunPlan {
   name: string;
   /** What happens, in plain words. */
   story: string;
   users: readonly string[];
-  agent: keyof World['agents'];
-  /** What each user says to the agent; it also names the script. */
+  agent: AgentName;
+  /** What each user says to the agent, in a conversation of their own; it also names the script. */
   message: string;
-  script: readonly Step[];
+  script: readonly Turn[];
   prepare?: (world: World) => void;
+  /** Who then sends a message into the conversation of the first user. */
+  intruder?: string;
   /** On top of what is promised of every run. */
   promises: readonly Promised[];
 }
 
-const call = (name: string, args: Record<string, unknown> = {}): readonly ScriptedCall[] => [{ name, args }];
+const call = (name: string, args: Record<string, unknown> = {}): Turn => ({ calls: [{ name, args }] });
+const say = (text: string): Turn => ({ text });
 
 export const PLANS: readonly RunPlan[] = [
   {
     name: 'memory-only',
-    story: 'Alice asks something the agent can look up in its own memory. No MCP server is needed.',
+    story: 'Alice tells the agent something to keep in its own memory. No MCP server is needed.',
     users: ['alice'],
     agent: 'assistant',
-    message: 'What do you remember about me?',
-    script: [call('load_memory', { query: 'preferences' }), 'Nothing yet.'],
+    message: 'Keep my mornings free.',
+    script: [
+      call('save_memory', { content: 'Mornings are to be kept free.' }),
+      call('load_memory', { query: 'mornings' }),
+      say('I will.'),
+    ],
     promises: [
       { text: 'no token was exchanged', expected: 0, find: ({ report }) => report.exchanges },
       {
@@ -46,9 +58,9 @@ export const PLANS: readonly RunPlan[] = [
           report.requests.filter(({ sub }) => sub !== undefined).map(({ server }) => server),
       },
       {
-        text: 'the memory tool ran',
-        expected: ['load_memory'],
-        find: ({ answers }) => answers.map(({ tool }) => tool),
+        text: 'the memory tools ran, and what was kept was found',
+        expected: ['save_memory', 'load_memory: Mornings are to be kept free'],
+        find: ({ answers }) => answers.map(remembered),
       },
     ],
   },
@@ -63,7 +75,7 @@ export const PLANS: readonly RunPlan[] = [
       call('search_mail'),
       call('add_event'),
       call('send_mail'),
-      'Your day is planned.',
+      say('Your day is planned.'),
     ],
     promises: [
       {
@@ -90,13 +102,15 @@ export const PLANS: readonly RunPlan[] = [
     ],
   },
   {
-    name: 'shared-session',
-    story: 'Alice and Bob use the same chat session at the same moment; each call waits for the other one.',
+    name: 'two-users',
+    story:
+      'Alice and Bob ask at the same moment; each call waits for the other one. Then Bob tries her chat.',
     users: ['alice', 'bob'],
     agent: 'assistant',
     message: 'What is new?',
-    script: [call('list_events'), call('search_mail'), 'That is all.'],
+    script: [call('list_events'), call('search_mail'), say('That is all.')],
     prepare: ({ meetingPoint }) => meetingPoint.expect(2),
+    intruder: 'bob',
     promises: [
       {
         text: 'the calls interleaved: both at the calendar, then both at the mail server',
@@ -118,6 +132,11 @@ export const PLANS: readonly RunPlan[] = [
           toolCalls(seen, 'mail')
             .map(({ sub }) => sub)
             .toSorted(),
+      },
+      {
+        text: 'Bob was refused in the conversation of Alice, and learned nothing of it',
+        expected: ['bob: contextId: this context is not yours; leave it out to begin a new one'],
+        find: ({ refusals }) => refusals,
       },
       {
         text: 'each got answers about themselves',
@@ -142,7 +161,7 @@ export const PLANS: readonly RunPlan[] = [
       call('search_mail'),
       call('find_file'),
       call('send_mail'),
-      'I could not open files.',
+      say('I could not open files.'),
     ],
     promises: [
       {
@@ -174,7 +193,7 @@ export const PLANS: readonly RunPlan[] = [
     users: ['alice'],
     agent: 'assistant',
     message: 'Move my meeting.',
-    script: [call('list_events'), call('add_event'), 'Moved.'],
+    script: [call('list_events'), call('add_event'), say('Moved.')],
     prepare: ({ servers }) => servers.calendar.rejectNext(1),
     promises: [
       {
@@ -192,14 +211,14 @@ export const PLANS: readonly RunPlan[] = [
   },
   {
     name: 'override',
-    story: 'A second agent has an audience of its own for the files server; it wins over the declared one.',
+    story: 'A second agent, from a config file that asks for another audience at the files server.',
     users: ['alice'],
     agent: 'assistant-eu',
     message: 'Find the report.',
-    script: [call('find_file'), 'Here it is.'],
+    script: [call('find_file'), say('Here it is.')],
     promises: [
       {
-        text: 'a token was asked for the overriding audience only',
+        text: 'a token was asked for that audience only',
         expected: ['alice files-eu issued'],
         find: exchanged,
       },

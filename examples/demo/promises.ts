@@ -2,7 +2,7 @@
 // must be found there.
 import type { ExchangeRecord } from 'onbehalf/sts';
 import type { RecordedRequest } from './mcp-server.ts';
-import { AGENT, AUDIENCE, type ServerName } from './world.ts';
+import { AGENT, AUDIENCE, type ServerName } from './names.ts';
 
 /** A run as it appears in the JSON document. */
 export interface RunReport {
@@ -11,6 +11,7 @@ export interface RunReport {
   toolCalls: number;
   /** Token exchange requests that reached the STS, refused ones included. */
   exchanges: number;
+  /** As the agent server's metrics say. */
   cacheEntriesAfter: number;
   /** What the MCP servers recorded, in order of arrival. */
   requests: Omit<RecordedRequest, 'at'>[];
@@ -32,6 +33,8 @@ export interface Seen {
   exchanges: readonly ExchangeRecord[];
   /** Errors that ended an agent's run. */
   failures: readonly string[];
+  /** What those were told whose message was not taken. */
+  refusals: readonly string[];
 }
 
 export interface Promised {
@@ -107,4 +110,10 @@ export function deniedError({ answers }: Seen): unknown {
   if (typeof error !== 'object' || error === null) return error;
   const { message: _forPeople, ...forPrograms } = error as Record<string, unknown>;
   return forPrograms;
+}
+
+/** A tool, and what it found in the agent's memory. */
+export function remembered({ tool, response }: ToolAnswer): string {
+  const found = /Mornings[^."]*/.exec(JSON.stringify(response));
+  return found ? `${tool}: ${found[0]}` : tool;
 }

@@ -2,8 +2,8 @@
 import { inspect, styleText } from 'node:util';
 import type { Check, Happening, RunResult } from './demo.ts';
 import type { RecordedRequest } from './mcp-server.ts';
+import { SERVERS } from './names.ts';
 import { ALWAYS } from './promises.ts';
-import { SERVERS } from './world.ts';
 
 type Format = Parameters<typeof styleText>[0];
 
@@ -56,8 +56,9 @@ export function createNarrator(print: (line: string) => void, colour: boolean): 
         "user's own token; a token for a server is exchanged (RFC 8693) at the first call that needs it.",
       );
       print(
-        'Everything is real and local: the STS, the servers, the tokens. Only the model follows a script.',
+        'Everything is real and local: the STS, the tokens, the MCP servers, and the agent servers, each made',
       );
+      print('of a config file and asked over A2A. Only the model follows a script.');
     },
     run(result) {
       number += 1;
@@ -144,6 +145,8 @@ function lineOf(happening: Happening, at: number, calledTools: Set<string | unde
   switch (happening.kind) {
     case 'asked':
       return { at, who: happening.sub, what: `"${happening.text}"` };
+    case 'refused':
+      return { at, who: 'agent', what: `refuses ${happening.sub}: not their chat`, format: 'yellow' };
     case 'exchange': {
       const { sub, audiences, outcome, durationMs } = happening.exchange;
       const made = outcome === 'issued';

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { setLogger } from '@google/adk';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkPromises, type RunResult, runDemo } from '../../examples/demo/demo.ts';
@@ -7,6 +9,11 @@ import { brokenPromises } from '../../examples/demo/timeline.ts';
 import { runBuiltDemo } from './built-demo.ts';
 
 type Request = RunReport['requests'][number];
+
+const hasCurl = await promisify(execFile)('curl', ['--version']).then(
+  () => true,
+  () => false,
+);
 
 let results: RunResult[];
 
@@ -33,7 +40,7 @@ describe('what the MCP servers received', () => {
     expect(results.map(({ plan }) => plan.name)).toEqual([
       'memory-only',
       'two-servers',
-      'shared-session',
+      'two-users',
       'denied',
       'revoked',
       'override',
@@ -41,7 +48,7 @@ describe('what the MCP servers received', () => {
   });
 
   test('memory-only: a tool that is no MCP tool causes no exchange and no request with a token', () => {
-    expect(report('memory-only')).toMatchObject({ toolCalls: 1, exchanges: 0, cacheEntriesAfter: 0 });
+    expect(report('memory-only')).toMatchObject({ toolCalls: 2, exchanges: 0, cacheEntriesAfter: 0 });
     for (const request of report('memory-only').requests) {
       expect(request).not.toHaveProperty('sub');
       expect(request).not.toHaveProperty('aud');
@@ -59,10 +66,10 @@ describe('what the MCP servers received', () => {
     ]);
   });
 
-  test('shared-session: two users at once in one session are seen as themselves', () => {
-    expect(report('shared-session')).toMatchObject({ toolCalls: 4, exchanges: 4, cacheEntriesAfter: 0 });
-    expect(report('shared-session').subjects).toEqual(['alice', 'bob']);
-    const seen = seenIn('shared-session');
+  test('two-users: two at once are seen as themselves, and neither gets into the conversation of the other', () => {
+    expect(report('two-users')).toMatchObject({ toolCalls: 4, exchanges: 4, cacheEntriesAfter: 0 });
+    expect(report('two-users').subjects).toEqual(['alice', 'bob']);
+    const seen = seenIn('two-users');
     expect(seen.slice(0, 2).toSorted()).toEqual([
       'calendar list_events 200 alice assistant calendar',
       'calendar list_events 200 bob assistant calendar',
@@ -104,6 +111,11 @@ describe('the promises can be broken', () => {
     'a request as somebody else': withRequests((request) => ({ ...request, sub: 'mallory' })),
     'a request without an actor': withRequests(({ act: _act, ...request }) => request),
     'a token left over': (seen) => ({ ...seen, report: { ...seen.report, cacheEntriesAfter: 1 } }),
+    'an intruder who was let in': (seen) => ({
+      ...seen,
+      refusals: seen.refusals.length > 0 ? ['bob: let in'] : [],
+      failures: seen.refusals.length > 0 ? [] : ['it threw'],
+    }),
     'a run that threw': (seen) => ({ ...seen, failures: ['it threw'] }),
     'an exchange too many': (seen) => ({
       ...seen,
@@ -165,6 +177,8 @@ describe('the command', () => {
     });
     const unknown = await runBuiltDemo(['--jsno']);
     expect(unknown).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('--jsno') });
+    const both = await runBuiltDemo(['--json', '--serve']);
+    expect(both).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('leave one out') });
   });
 
   test('exits with 1 and says what was expected and what was found when a promise is broken', async () => {
@@ -185,6 +199,33 @@ describe('the command', () => {
     expect(stderr).toContain("found [ 'calendar 200', 'mail 401',");
   });
 
+  test.skipIf(!hasCurl)(
+    '--serve leaves it running, with commands that do what it says, until SIGINT',
+    async () => {
+      let answers: Promise<string> | undefined;
+      const { code, stdout, stderr } = await runBuiltDemo(['--serve'], {
+        onOutput: (shown, signal) => {
+          if (!shown.endsWith('What the MCP servers see:\n') || answers) return;
+          answers = tryIt(shown).finally(() => signal('SIGINT'));
+        },
+      });
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+      expect(stdout).toContain('promises were kept');
+      expect(stdout.split('What the MCP servers see:\n')[1]?.trim().split('\n')).toEqual([
+        'calendar  list_events: 200     sub alice, act assistant, aud calendar',
+        'mail      search_mail: 200     sub alice, act assistant, aud mail',
+        'calendar  add_event: 200       sub alice, act assistant, aud calendar',
+        'mail      send_mail: 200       sub alice, act assistant, aud mail',
+      ]);
+      const said = await answers;
+      expect(said).toContain('Your day is planned.');
+      expect(said).toContain('HTTP/1.1 401');
+      expect(said).toMatch(/www-authenticate: Bearer .*resource_metadata=/i);
+      expect(said).toMatch(/^onbehalf_agent_tokens 0$/m);
+    },
+  );
+
   test('stops in good order on SIGINT', async () => {
     let signalled = false;
     const { code, stdout, stderr } = await runBuiltDemo([], {
@@ -197,6 +238,16 @@ describe('the command', () => {
     expect(stdout).not.toContain('override');
   });
 });
+
+/** Runs what the demo invites to, as it stands there. */
+async function tryIt(shown: string): Promise<string> {
+  const invitation = shown.slice(shown.indexOf('Everything is left running'));
+  const commands = invitation
+    .split('\n')
+    .filter((line) => /^(TOKEN=|ask\(\)|ask 'Plan| {2}(-H|\||"p)| {2}curl)/.test(line));
+  const { stdout } = await promisify(execFile)('sh', ['-euc', commands.join('\n')], { timeout: 20_000 });
+  return stdout;
+}
 
 function withRequests(change: (request: Request) => Request): (seen: Seen) => Seen {
   return (seen) => {

@@ -14,6 +14,7 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runDemo } from '../../examples/demo/demo.ts';
 import { runBuiltDemo } from './built-demo.ts';
+import { tapRunners } from './tapped-runners.ts';
 
 /** Where a token could be seen. */
 interface Exposed {
@@ -48,10 +49,10 @@ afterEach(() => {
 afterAll(() => rm(scratch, { recursive: true }));
 
 describe('no token is shown', () => {
-  test('in log lines of any level, session events, spans, results or the broker’s counters', async () => {
+  test('in log lines of any level, session events, spans, what users get over A2A, or results', async () => {
     const { tokens, places } = await exposeInProcess();
     expect(tokens.length).toBeGreaterThan(15);
-    expect(Object.keys(places)).toEqual(['log', 'events', 'spans', 'results']);
+    expect(Object.keys(places)).toEqual(['log', 'events', 'spans', 'answers', 'results']);
     for (const [place, text] of Object.entries(places)) expect(text.length, place).toBeGreaterThan(1000);
     expect(leaks(tokens, places)).toEqual([]);
   });
@@ -69,9 +70,9 @@ describe('no token is shown', () => {
 });
 
 describe('the search finds a token that is shown on purpose', () => {
-  test('in log lines, session events, spans and results', async () => {
+  test('in log lines, session events, spans, what users get over A2A, and results', async () => {
     const { tokens, places } = await exposeInProcess((known) => new Leak(() => known.at(-1) ?? ''));
-    expect(distinctPlaces(leaks(tokens, places))).toEqual(['events', 'log', 'results', 'spans']);
+    expect(distinctPlaces(leaks(tokens, places))).toEqual(['answers', 'events', 'log', 'results', 'spans']);
   });
 
   test.each(['stdout', 'stderr'])('on %s of the command', async (stream) => {
@@ -118,14 +119,19 @@ async function exposeInProcess(leak?: (tokens: readonly string[]) => BasePlugin)
   setLogger(loggerInto(log));
   const tokens: string[] = [];
   const events: unknown[] = [];
-  const extraPlugins: BasePlugin[] = [new LoggingPlugin()];
-  if (leak) extraPlugins.push(leak(tokens));
+  const said: unknown[] = [];
+  const untap = tapRunners({
+    plugins: () => [new LoggingPlugin(), ...(leak ? [leak(tokens)] : [])],
+    onEvent: (event) => events.push(event),
+  });
   const results = await runDemo({
     onToken: (token) => tokens.push(token),
-    onEvent: (event) => events.push(event),
-    extraPlugins,
-  });
-  const places = { log: log.join('\n'), events: text(events), spans: text(spans), results: text(results) };
+    onEvent: (event) => said.push(event),
+  }).finally(untap);
+  const places = {
+    ...{ log: log.join('\n'), events: text(events), spans: text(spans) },
+    ...{ answers: text(said), results: text(results) },
+  };
   return { tokens, places };
 }
 

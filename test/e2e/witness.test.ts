@@ -7,12 +7,12 @@ let sts: DevelopmentSts;
 let other: DevelopmentSts;
 let server: RunningMcpServer;
 
-const start = (requireTokenForDiscovery = false): Promise<RunningMcpServer> =>
+const start = (requireTokenForDiscovery = false, jwksUri = sts.jwksUri): Promise<RunningMcpServer> =>
   startMcpServer({
     name: 'calendar',
     audience: 'calendar',
     issuer: sts.issuer,
-    jwksUri: sts.jwksUri,
+    jwksUri,
     requireTokenForDiscovery,
     tools: [
       {
@@ -118,6 +118,14 @@ describe('a demo MCP server', () => {
       }
     }
     expect(server.requests.filter(({ sub }) => sub !== undefined)).toEqual([]);
+  });
+
+  test('lets nobody in while the keys of the issuer cannot be had, but calls no token bad', async () => {
+    await server.close();
+    const jwksUri = new URL('/no-keys', sts.jwksUri).href;
+    server = await start(false, jwksUri);
+    const response = await post({ session: await openSession(), token: await mint() });
+    expect([response.status, server.requests.at(-1)?.sub]).toEqual([500, undefined]);
   });
 
   test('lets nobody use the session of another subject', async () => {

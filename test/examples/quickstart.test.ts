@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { ScriptedModel } from '../../bench/scripted-model.ts';
 import { startMcpServer } from '../../examples/demo/mcp-server.ts';
-import { ScriptedModel } from '../../examples/demo/scripted-model.ts';
 import { createAssistant } from '../../examples/quickstart/assistant.ts';
 import { createDevelopmentSts } from '../../src/sts/index.ts';
 

@@ -9,7 +9,7 @@ import {
   Runner,
   setLogger,
 } from '@google/adk';
-import { ScriptedModel, type Step } from '../../examples/demo/scripted-model.ts';
+import { ScriptedModel, type Step } from '../../bench/scripted-model.ts';
 import { ADKTokenPropagationPlugin, DelegatedMCPToolset } from '../../src/adk/index.ts';
 import { iterateAs } from '../../src/index.ts';
 import type { ClientUnderTest, ClientWorld, RunningClient, TestServer } from './client-under-test.ts';
