@@ -1,7 +1,7 @@
 import { AgentTool, type BaseTool, FunctionTool, LOAD_MEMORY } from '@google/adk';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { ScriptedCall } from '../../bench/scripted-model.ts';
 import type { RunningMcpServer } from '../../examples/demo/mcp-server.ts';
-import type { ScriptedCall } from '../../examples/demo/scripted-model.ts';
 import { agentOf, call, callsAt, exchanged, type Stage, setStage, TestModel, told } from './support.ts';
 
 let stage: Stage;

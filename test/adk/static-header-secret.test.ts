@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { LlmAgent } from '@google/adk';
 import { expect, it } from 'vitest';
-import { ScriptedModel } from '../../examples/demo/scripted-model.ts';
+import { ScriptedModel } from '../../bench/scripted-model.ts';
 import { ADKTokenPropagationPlugin, DelegatedMCPToolset } from '../../src/adk/index.ts';
 import { createBroker } from '../../src/broker/broker.ts';
 import { createTokenService } from '../../src/core/token-service.ts';

@@ -1,7 +1,7 @@
 import { AgentTool, type LlmAgent, LoopAgent, ParallelAgent, SequentialAgent } from '@google/adk';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Step } from '../../bench/scripted-model.ts';
 import type { RunningMcpServer } from '../../examples/demo/mcp-server.ts';
-import type { Step } from '../../examples/demo/scripted-model.ts';
 import type { DelegatedMCPToolset } from '../../src/adk/index.ts';
 import {
   agentOf,

@@ -14,13 +14,13 @@ import {
   setLogger,
 } from '@google/adk';
 import { onTestFinished } from 'vitest';
+import { type ScriptedCall, ScriptedModel, type Step } from '../../bench/scripted-model.ts';
 import type { Caller } from '../../examples/demo/bearer.ts';
 import {
   type RecordedRequest,
   type RunningMcpServer,
   startMcpServer,
 } from '../../examples/demo/mcp-server.ts';
-import { type ScriptedCall, ScriptedModel, type Step } from '../../examples/demo/scripted-model.ts';
 import {
   ADKTokenPropagationPlugin,
   type ADKTokenPropagationPluginOptions,

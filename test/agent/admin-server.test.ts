@@ -19,6 +19,7 @@ test('what the agent does is counted, on a port of its own, and says nothing of 
   expect(text).toContain('onbehalf_agent_exchanges_total{outcome="issued"} 1\n');
   expect(text).toContain('onbehalf_agent_runs 0\n');
   expect(text).toContain('onbehalf_agent_contexts 1\n');
+  expect(text).toContain('onbehalf_agent_tokens 0\n');
   expect(text).toContain('onbehalf_agent_ready 1\n');
   for (const secret of [...stage.tokens, 'alice']) expect(text).not.toContain(secret);
   expect((await fetch(`${server.url}/metrics`)).status).toBe(404);

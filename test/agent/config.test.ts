@@ -24,14 +24,20 @@ const service = (more: object): object => ({
 test.each<[string, object, string]>([
   ['a model of the image', { model: null }, 'model: is null'],
   [
-    'a server of Gemini other than its own',
-    { model: { type: 'gemini', model: 'm', base_url: 'https://gemini.example.com' } },
-    'model.base_url: is not implemented for this type',
-  ],
-  [
     "the user's token as key of the model",
     { model: { ...CONFIG.model, api_key_passthrough: true } },
     'model.api_key_passthrough: is refused',
+  ],
+  [
+    'a dialect of a token service with a name that is no word',
+    {
+      token_exchange: {
+        token_services: {
+          'my.sts': { issuer: 'https://sts.example.com', client_id: 'agent', dialect: 'x' },
+        },
+      },
+    },
+    'token_exchange.token_services["my.sts"].dialect: cannot be made from its name',
   ],
   ['callers about whom nothing is said', { authentication: undefined }, 'authentication: is missing'],
   [
@@ -95,7 +101,7 @@ test('what is passed over is named, once, and nothing else', async () => {
   });
 
   expect(warnings.map((warning) => warning.replace(/^.*config\.json: /, '').replace(/: .*/, ''))).toEqual([
-    'memory',
+    'memory.type',
     'model.top_p',
   ]);
 });

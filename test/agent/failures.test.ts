@@ -1,9 +1,10 @@
 import { InMemorySessionService, LlmAgent } from '@google/adk';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ScriptedModel } from '../../src/agent/scripted-model.ts';
+import { createGate } from '../mcp/support.ts';
 import { expectNoLeak } from '../support/leaks.ts';
 import { result, startRawMcp } from '../support/raw-mcp.ts';
-import { configOf, message, rpc, type Stage, send, serve, setStage } from './support.ts';
+import { AGENT, callsAt, configOf, message, rpc, type Stage, send, serve, setStage } from './support.ts';
 
 const named = (...names: string[]) => ({
   'tools/list': (response: Parameters<typeof result>[0], id: unknown) =>
@@ -97,4 +98,43 @@ test('a caller is not told what went wrong inside; the log is, without a token',
   expect(told[0]).toContain(ofModel.body.result.id);
   expectNoLeak(told, [alice]);
   expect((await send(server, alice)).body.result.status.state).toBe('completed');
+});
+
+test('a run that crashes harms no other that is under way, and the next one of its user works', async () => {
+  const stage = await setStage();
+  const gate = createGate();
+  onTestFinished(() => gate.open());
+  const calendar = await stage.mcp('calendar', {
+    onCall: ({ sub }) => (sub === 'alice' ? gate.wait() : undefined),
+  });
+  const server = await serve(configOf(stage, [calendar]));
+  const [alice, bob] = [await stage.token('alice'), await stage.token('bob')];
+  const running = [send(server, alice), rpc(server, alice, 'message/stream', message('Go.'))];
+  await gate.reached(running.length);
+
+  const crash = vi.spyOn(ScriptedModel.prototype, 'generateContentAsync');
+  for (const how of ['at once', 'later']) {
+    crash.mockImplementationOnce(() => {
+      if (how === 'at once') throw new TypeError('a bug');
+      return {
+        [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new TypeError('a bug')) }),
+      } as never;
+    });
+    expect((await send(server, bob)).body.result.status.state).toBe('failed');
+  }
+  crash.mockRestore();
+  const next = await send(server, bob);
+  gate.open();
+
+  expect(next.body.result.status.state).toBe('completed');
+  for (const { text } of await Promise.all(running)) {
+    expect(text).toContain('calendar of alice');
+    expect(text).not.toContain('of bob');
+    expect(text).toContain('"completed"');
+  }
+  expect(callsAt(calendar).toSorted()).toEqual(
+    ['alice', 'alice', 'bob'].map((sub) => `${sub} for calendar by ${AGENT}: 200`),
+  );
+  await server.close();
+  expect(calendar.openSessions).toBe(0);
 });

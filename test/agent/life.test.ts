@@ -116,7 +116,7 @@ test('health, readiness and the card need no token', async () => {
   };
 
   expect(await get('/health')).toEqual([200, { status: 'ok' }]);
-  expect(await get('/ready')).toEqual([200, { status: 'ready' }]);
+  await expect.poll(() => get('/ready')).toEqual([200, { status: 'ready' }]);
   const [status, card] = await get('/.well-known/agent-card.json');
   expect([status, card]).toEqual([
     200,
@@ -181,15 +181,37 @@ test('a server whose tools cannot be listed costs a run its tools, not its life'
 test('an agent starts while its STS is down, and works as soon as that is there', async () => {
   const before = await setStage();
   const { port } = new URL(before.sts.issuer);
-  const server = await serve(configOf(before, []));
   await before.sts.close();
+  const server = await serve(configOf(before, []));
   const { issuer: iss } = before.sts;
   const nobody = fakeJwt({ iss, sub: 'alice', aud: AGENT, exp: seconds(Date.now()) + 300 });
 
   expect((await send(server, nobody)).status).toBe(503);
-  expect((await fetch(`${server.url}/ready`)).status).toBe(200);
+  expect((await fetch(`${server.url}/ready`)).status).toBe(503);
 
   const after = await setStage({ port: Number(port) });
   const status = async (): Promise<number> => (await send(server, await after.token('alice'))).status;
   await expect.poll(status, { timeout: 6_000 }).toBe(200);
+});
+
+test('an agent starts while an MCP server is down, does what it can, and calls it as soon as it is there', async () => {
+  const stage = await setStage();
+  const [calendar, mail] = [await stage.mcp('calendar'), await stage.mcp('mail')];
+  const port = Number(new URL(mail.url).port);
+  await mail.close();
+  const config = configOf(stage, [calendar, mail]);
+  // A model knows which tools there are; a script does not.
+  const scripts = { 'No mail.': [{ calls: [{ name: 'calendar_tool', args: {} }] }, { text: 'Done.' }] };
+  const server = await serve({ ...config, model: { ...Object(config.model), scripts } });
+  const alice = await stage.token('alice');
+
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  const without = await rpc(server, alice, 'message/send', message('No mail.'));
+  const back = await stage.mcp('mail', { port });
+  const again = async (): Promise<string> => (await send(server, alice)).text;
+
+  expect(without.body.result.status.state).toBe('completed');
+  expect(without.text).toContain('calendar of alice');
+  await expect.poll(again, { timeout: 10_000 }).toContain('mail of alice');
+  expect(new Set(callsAt(back))).toEqual(new Set([`alice for mail by ${AGENT}: 200`]));
 });

@@ -150,12 +150,28 @@ test('a scripted model plays its turns anew for each message of the user', async
   expect((await next())?.[0]).toEqual({ text: 'I look.' });
 });
 
-test("Gemini is ADK's own, with the key from where the config says", async () => {
+test('a scripted model answers a message with just the text of a script by that script, and any other by its turns', async () => {
+  const model = new ScriptedModel('script', [{ text: 'Any.' }], {
+    'Hello.': [{ text: 'Hi.' }, { text: 'More.' }],
+  });
+  const answerTo = async (...contents: unknown[]): Promise<unknown> => {
+    for await (const { content } of model.generateContentAsync({ contents } as LlmRequest)) {
+      return content?.parts?.[0]?.text;
+    }
+    return undefined;
+  };
+  const say = (...texts: string[]) => ({ role: 'user', parts: texts.map((text) => ({ text })) });
+
+  expect(await answerTo(say('Hello.'))).toBe('Hi.');
+  expect(await answerTo(say('Hel', 'lo.'), { role: 'model', parts: [] })).toBe('More.');
+  expect(await answerTo(say('Hello'))).toBe('Any.');
+  expect(await answerTo(say('constructor'))).toBe('Any.');
+});
+
+test('a key that the environment does not have is told', async () => {
   const settings = { type: 'gemini', model: 'gemini-x', api_key: `\${KEY}` } as const;
 
-  const model = await createModel(settings, { KEY: 'a-fake-key' });
-
-  expect(model).toMatchObject({ model: 'gemini-x', apiKey: 'a-fake-key' });
+  expect(await createModel(settings, { KEY: 'a-fake-key' })).toMatchObject({ model: 'gemini-x' });
   await expect(createModel(settings, {})).rejects.toThrow('no variable KEY');
 });
 

@@ -14,6 +14,7 @@ import {
   type DevelopmentSts,
   type DevelopmentStsOptions,
 } from '../../src/sts/index.ts';
+import { type RawMcp, result, startRawMcp } from '../support/raw-mcp.ts';
 
 /** Client id of the agent at the STS, and audience of its callers' tokens. */
 export const AGENT = 'agent';
@@ -33,6 +34,8 @@ export interface McpOptions {
   readonly audience?: string;
   readonly issuer?: DevelopmentSts;
   readonly requireTokenForDiscovery?: boolean;
+  /** Default: a free one. */
+  readonly port?: number;
   readonly onCall?: (caller: Caller) => void | Promise<void>;
 }
 
@@ -78,10 +81,10 @@ export async function startSts(
 async function startServer(
   { issuer, jwksUri }: DevelopmentSts,
   name: string,
-  { audience = name, requireTokenForDiscovery = false, onCall }: McpOptions = {},
+  { audience = name, requireTokenForDiscovery = false, port = 0, onCall }: McpOptions = {},
 ): Promise<RunningMcpServer> {
   const server = await startMcpServer({
-    ...{ name, audience, issuer, jwksUri, requireTokenForDiscovery },
+    ...{ name, audience, issuer, jwksUri, requireTokenForDiscovery, port },
     tools: [
       {
         name: `${name}_tool`,
@@ -203,3 +206,28 @@ function collectLog(): string[] {
   onTestFinished(() => setLogger(null));
   return lines;
 }
+
+/** A model of a config that plays these turns: tools to call at once, by name, and at the end a text. */
+export const playing = (...turns: readonly (readonly string[])[]): Record<string, unknown> => ({
+  ...{ type: 'scripted', model: 'script' },
+  turns: [
+    ...turns.map((names) => ({ calls: names.map((name) => ({ name, args: {} })) })),
+    { text: 'All done.' },
+  ],
+});
+
+/** What the STS was asked to exchange, in order: what for, for whom, by whom, and its answer. */
+export const exchangesAt = ({ exchanges }: DevelopmentSts): string[] =>
+  exchanges.map(({ audience, sub, act, outcome }) => `${audience.join()} for ${sub} by ${act}: ${outcome}`);
+
+/** An MCP server that looks at no token and keeps each, with these tools. */
+export function startKeeper(...tools: readonly string[]): Promise<RawMcp> {
+  const listed = tools.map((name) => ({ name, inputSchema: { type: 'object' } }));
+  return startRawMcp({
+    answers: { 'tools/list': (response, id) => result(response, id, { tools: listed }) },
+  });
+}
+
+/** The token of each tool call that it got; `undefined`: it had none. */
+export const tokensAt = (keeper: RawMcp): (string | undefined)[] =>
+  keeper.of('tools/call').map(({ authorization }) => authorization?.replace(/^Bearer /, ''));

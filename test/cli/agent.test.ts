@@ -11,7 +11,7 @@ const interrupted = (...argv: readonly string[]): Promise<Ended> => ended(argv, 
 test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_000 }, async () => {
   const stage = await setStage();
   const calendar = await stage.mcp('calendar');
-  const config = folderOf(configOf(stage, [calendar], { memory: {} }));
+  const config = folderOf(configOf(stage, [calendar], { share_tools: true }));
   const { child, started, exit } = startAgent(installAgent(), [
     ...['--filepath', config, '--port', '0', '--json'],
   ]);
@@ -28,7 +28,7 @@ test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_0
 
   const warning = {
     event: 'warning',
-    message: expect.stringContaining('config.json: memory: is not implemented'),
+    message: expect.stringContaining('config.json: share_tools: is not implemented'),
   };
   const { code, out, err } = await exit;
   expect([code, JSON.parse(err)]).toEqual([0, warning]);
@@ -36,20 +36,25 @@ test('SIGTERM ends a process that has served, with exit code 0', { timeout: 60_0
   expect(calendar.openSessions).toBe(0);
 });
 
-test('without the ADK it says what to install', { timeout: 60_000 }, async () => {
-  const folder = installAgent(PACKAGES.filter((name) => name !== '@google'));
+test.each([
+  ['@google', 'an agent server needs the package @google/adk: npm install @google/adk'],
+  ['@a2a-js', 'an agent server needs the package @a2a-js/sdk: npm install @a2a-js/sdk'],
+  [
+    '@modelcontextprotocol',
+    'an agent with MCP servers needs the package @modelcontextprotocol/client: npm install @modelcontextprotocol/client',
+  ],
+  ['zod', 'this command needs the package zod: npm install zod'],
+])('without %s it says what to install', { timeout: 60_000 }, async (missing, message) => {
+  const folder = installAgent(PACKAGES.filter((name) => name !== missing));
   const config = folderOf({
     model: { type: 'scripted', model: 'script', turns: [] },
+    http_tools: [{ name: 'calendar', params: { url: 'http://127.0.0.1:9/mcp' } }],
     authentication: { mode: 'anonymous' },
   });
 
   const exited = await startAgent(folder, ['--filepath', config]).exit;
 
-  expect(exited).toEqual({
-    code: 1,
-    out: '',
-    err: 'onbehalf agent: an agent server needs the package @google/adk: npm install @google/adk\n',
-  });
+  expect(exited).toEqual({ code: 1, out: '', err: `onbehalf agent: ${message}\n` });
 });
 
 test('the text at start says where it is and how to ask it, the one at the end that it has stopped', async () => {

@@ -226,6 +226,22 @@ describe('verification by jose', () => {
     expect(broker.stats().delegations).toBe(0);
   });
 
+  test('a token that names none of several keys is refused, which anybody could send', async () => {
+    const [ours, theirs] = [await keys(), await keys()];
+    const keySet = createLocalJWKSet({ keys: [...ours.jwks.keys, ...theirs.jwks.keys] });
+    const onError = vi.fn();
+    const { origin, handler } = await start({ onError, verify: (token) => jwtVerify(token, keySet) });
+    const [header, ...rest] = (await ours.sign()).split('.');
+    const unnamed = JSON.stringify({
+      ...JSON.parse(Buffer.from(header ?? '', 'base64url').toString()),
+      kid: undefined,
+    });
+    const token = [Buffer.from(unnamed).toString('base64url'), ...rest].join('.');
+    expect((await ask(origin, `Bearer ${token}`)).status).toBe(401);
+    expect(handler).not.toHaveBeenCalled();
+    expect(onError).not.toHaveBeenCalled();
+  });
+
   test('keys that cannot be had are a 503, not the fault of the token', async () => {
     const { sign } = await keys();
     const jwks = await startLoopback((_request, response) => response.writeHead(500).end());

@@ -38,6 +38,14 @@ test.each<[string, string[]]>([
       ...['project', 'n', 'options'],
     ],
   ],
+  [
+    'gemini',
+    ['reasoning_effort', 'organization', 'api_version', 'project', 'location', 'region', 'n', 'options'],
+  ],
+  [
+    'gemini_vertex_ai',
+    ['api_key', 'reasoning_effort', 'organization', 'api_version', 'region', 'n', 'options'],
+  ],
 ])('%s: what is not sent is named, and nothing else', (type, fields) => {
   const model = parsed({ type, ...ALL });
 
@@ -51,13 +59,10 @@ test('fields that are null are not given', () => {
   expect([...remarksOnModel(model), ...refusedOfModel(model)]).toEqual([]);
 });
 
-test("the user's token as a key, and what Gemini does not have, are refused", () => {
-  const gemini = parsed({ type: 'gemini', base_url: 'https://a.example', tls_ca_cert_path: '/ca.pem' });
-
+test("the user's token as a key is refused", () => {
   expect(paths(refusedOfModel(parsed({ type: 'openai', api_key_passthrough: true })))).toEqual([
     'model.api_key_passthrough',
   ]);
-  expect(paths(refusedOfModel(gemini))).toEqual(['model.tls_ca_cert_path', 'model.base_url']);
 });
 
 test('what others could read is told', () => {
