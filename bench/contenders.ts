@@ -11,8 +11,8 @@ import {
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { type Broker, createBroker, createTokenService } from 'onbehalf';
 import { ADKTokenPropagationPlugin, DelegatedMCPToolset } from 'onbehalf/adk';
-import { ScriptedModel, type Step } from '../examples/demo/scripted-model.ts';
 import { type CallTimes, createMeasuring } from './measuring-plugins.ts';
+import { ScriptedModel, type Step } from './scripted-model.ts';
 import type { Servers } from './servers.ts';
 
 export interface User {

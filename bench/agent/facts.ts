@@ -20,3 +20,11 @@ export interface StockQuestion {
   /** One for each server, for all users: a static header is all that stock toolsets can send. */
   readonly tokens: readonly string[];
 }
+
+/** Where the stock agent is. */
+export interface StockUrls {
+  /** One agent with its toolsets for everybody, as ADK's documentation has it: each run that ends closes the sessions of all others. */
+  readonly asDocumented: string;
+  /** An agent and toolsets of its own for each run, where nobody closes anything of anybody else. */
+  readonly perRun: string;
+}

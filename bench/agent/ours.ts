@@ -1,21 +1,23 @@
 // Our agent server as users start it: `onbehalf agent --filepath DIR`, in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AGENT, CLIENT_SECRET, SERVERS, type WorldFacts } from './facts.ts';
+import type { Memory } from './memory-probe.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const PROBE = new URL('./memory-probe.js', import.meta.url).href;
 
 export interface Ours {
   readonly url: string;
   /** From the start of the process until it says that it is ready, in milliseconds. */
   readonly readyMs: number;
-  /** Resident memory now, in bytes; NaN where the system does not tell. */
-  readonly memory: () => number;
+  /** Its memory now. Garbage is collected for that. */
+  readonly memory: () => Promise<Memory>;
   close(): Promise<void>;
 }
 
@@ -25,7 +27,9 @@ export async function startOurs({ issuer, servers }: WorldFacts): Promise<Ours> 
   writeFileSync(join(folder, 'config.json'), JSON.stringify(configOf({ issuer, servers })));
   const began = performance.now();
   const args = [PROGRAM, 'agent', '--filepath', folder, '--port', '0', '--json'];
-  const child: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child: ChildProcess = spawn(process.execPath, ['--expose-gc', '--import', PROBE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   const ended = once(child, 'exit');
   const url = await Promise.race([
     started(child),
@@ -34,7 +38,11 @@ export async function startOurs({ issuer, servers }: WorldFacts): Promise<Ours> 
   while (!(await isReady(url)));
   return {
     ...{ url, readyMs: performance.now() - began },
-    memory: () => residentBytes(child.pid),
+    async memory() {
+      child.send('memory');
+      const [memory] = await once(child, 'message');
+      return memory as Memory;
+    },
     async close() {
       child.kill('SIGTERM');
       await ended;
@@ -73,13 +81,4 @@ async function started({ stdout }: ChildProcess): Promise<string> {
 
 async function isReady(url: string): Promise<boolean> {
   return (await fetch(`${url}/ready`)).ok;
-}
-
-function residentBytes(pid: number | undefined): number {
-  try {
-    const pages = readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+) kB/)?.[1];
-    return Number(pages) * 1024;
-  } catch {
-    return Number.NaN;
-  }
 }
