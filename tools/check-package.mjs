@@ -1,12 +1,14 @@
 // @ts-check
 /**
- * What users would install: packed once, then looked at by publint, by attw and by our own rules.
+ * What users would install: packed once, then looked at by publint, by attw and by our own rules, and
+ * installed and tried.
  * (Both are run as commands, which knip cannot see; hence its `ignoreDependencies`.)
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkInstalled } from './installed-agent.mjs';
 import { checkContents, PROGRAMS } from './package-rules.mjs';
 import { layOut } from './prepare-package.mjs';
 
@@ -26,6 +28,10 @@ try {
   console.log(`packed: ${all}, ${tarball.entryCount} files; without the programs ${part}`);
   run('publint', ['run', file, '--strict']);
   run('attw', [file, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji']);
+  const failures = await checkInstalled(file, process.cwd());
+  for (const failure of failures) console.error(failure);
+  if (failures.length > 0) process.exitCode = 1;
+  else console.log('installed: onbehalf agent served the example, and acted for alice');
 } finally {
   for (const folder of [scratch, stage]) rmSync(folder, { recursive: true, force: true });
 }
