@@ -14,5 +14,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
+    // By itself vitest leaves a core free, which of two is half.
+    maxWorkers: '100%',
   },
 });

@@ -8,10 +8,10 @@ import { installAgent } from '../cli/agent-process.ts';
 import { configOf, folderOf, send, setStage } from './support.ts';
 
 /** Contexts that are remembered: few, so that nearly every run throws one out. */
-const CONTEXTS = 40;
-const USERS = 40;
+const CONTEXTS = 24;
+const USERS = 24;
 /** Runs of each user before it is counted first, and from then on. */
-const [WARM_UP, MORE] = [4, 14];
+const [WARM_UP, MORE] = [6, 12];
 /** An object that each run leaves behind would be as many more. */
 const MORE_RUNS = USERS * MORE;
 /** Nothing is left, but what is compiled meanwhile is; a context that were remembered would be 12 KiB. */
