@@ -14,6 +14,8 @@ export interface UserNeed {
   readonly scope?: string;
   /** Claims challenge of the STS, JSON: for the identity provider, as the parameter `claims` of the user's next sign-in. */
   readonly claims?: string;
+  /** Page of the STS on which the user can see to it. */
+  readonly url?: string;
 }
 
 interface Noted {
@@ -27,10 +29,11 @@ const noted = new WeakMap<AgentRun, Noted[]>();
 /** Notes, for the run that the running code belongs to, a failure of which only the user can be rid; others are not its business. */
 export function noteFailure({ stage, server, scopes, error }: PropagationFailure): void {
   const run = currentRun();
-  const { failure: reason, claimsChallenge: claims } = error;
+  const { failure: reason, claimsChallenge: claims, errorUri: url } = error;
   if (!run || (reason !== 'reauthentication_required' && reason !== 'consent_required')) return;
   const scope = scopes.length > 0 && { scope: scopes.join(' ') };
-  const need = { server, reason, ...scope, ...(claims !== undefined && { claims }) };
+  const more = { ...(claims !== undefined && { claims }), ...(url !== undefined && { url }) };
+  const need = { server, reason, ...scope, ...more };
   noted.set(run, [...(noted.get(run) ?? []), { stage, need }]);
 }
 
@@ -69,13 +72,15 @@ export function authRequired(
   return finalStatus(ids, 'auth-required', parts);
 }
 
-function inWords({ server, reason, scope, claims }: UserNeed): string {
+function inWords({ server, reason, scope, claims, url }: UserNeed): string {
   const forScope = scope === undefined ? '' : ` (scope: ${scope})`;
+  const where = url === undefined ? '.' : `: ${url}`;
   if (reason === 'consent_required') {
-    return `${server} cannot be used for you before you have consented to it${forScope} at your identity provider.`;
+    const at = url === undefined ? ' at your identity provider' : '';
+    return `${server} cannot be used for you before you have consented to it${forScope}${at}${where}`;
   }
   const how = claims === undefined ? '' : ', with the claims that come with this message';
-  return `${server} cannot be used for you before you have signed in again${how}${forScope}.`;
+  return `${server} cannot be used for you before you have signed in again${how}${forScope}${where}`;
 }
 
 const NEXT = 'Then send the next message of this task with a new token, and it goes on.';

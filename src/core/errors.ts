@@ -59,6 +59,8 @@ export interface OnbehalfErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** Claims that the STS wants the user's next sign-in to meet, JSON; pass it to the identity provider as `claims`. */
   readonly claimsChallenge?: string | undefined;
+  /** A page about the failure, for the user to open: `error_uri` of an OAuth error response (RFC 6749 section 5.2), if it is https. */
+  readonly errorUri?: string | undefined;
   /** Whether the same request can succeed later by itself. Default: for `unavailable` only. */
   readonly retryable?: boolean | undefined;
   /** A cause that is safe to print. Never pass what a library threw: it can hold the request. */
@@ -84,6 +86,8 @@ export class OnbehalfError extends Error {
   declare readonly retryAfterMs: number | undefined;
   /** Claims that the STS wants the user's next sign-in to meet, JSON; pass it to the identity provider as `claims`. */
   declare readonly claimsChallenge: string | undefined;
+  /** A page about the failure, for the user to open: `error_uri` of an OAuth error response (RFC 6749 section 5.2), if it is https. */
+  declare readonly errorUri: string | undefined;
   /** Whether the same request may be made again later, and can succeed then, without anybody changing anything. */
   readonly retryable: boolean;
 
@@ -93,11 +97,12 @@ export class OnbehalfError extends Error {
     this.failure = options.failure;
     this.retryable = options.retryable ?? options.failure === 'unavailable';
     // What is not known is no property, or every log line would have it as undefined.
-    const { status, oauthError, retryAfterMs, claimsChallenge } = options;
+    const { status, oauthError, retryAfterMs, claimsChallenge, errorUri } = options;
     if (status !== undefined) this.status = status;
     if (oauthError !== undefined) this.oauthError = oauthError;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
     if (claimsChallenge !== undefined) this.claimsChallenge = claimsChallenge;
+    if (errorUri !== undefined) this.errorUri = errorUri;
   }
 }
 

@@ -1,5 +1,6 @@
 import { claimsChallenge } from './claims-challenge.ts';
 import type { Dialect, ErrorAnswer } from './dialect.ts';
+import { errorUri } from './error-uri.ts';
 import { type FailureClass, OnbehalfError } from './errors.ts';
 import { redact } from './redact.ts';
 import { mayPass, retryAfterMs } from './retry-after.ts';
@@ -44,6 +45,7 @@ export async function oauthFailure(
       oauthError,
       retryAfterMs: retryAfterMs(response.headers),
       claimsChallenge: claimsChallenge(answer.body.claims, secrets),
+      errorUri: errorUri(answer.body.error_uri, secrets),
     },
   );
 }

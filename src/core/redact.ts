@@ -1,6 +1,8 @@
 const LONGEST = 200;
 /** Anything that could be a token: dotted base64url as in a JWT, or one long run of token characters. */
 const TOKEN_LIKE = /[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*|[\w+/=~-]{24,}/g;
+/** What is a token even where long identifiers are due. */
+const LONG_TOKEN = /[\w-]{6,}\.[\w-]{6,}\.|[\w+/=~-]{64,}/;
 /** Characters without width or that turn the direction of text (format characters): one reads past them. */
 const INVISIBLE = /\p{Cf}+/gu;
 const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
@@ -31,6 +33,20 @@ export function holdsSecret(text: string, secrets: readonly string[]): boolean {
   return withoutSecrets(text, secrets) !== text || holdsNormal(text, secrets);
 }
 
+/**
+ * Whether a whole may be shown as it is: no part of it repeats a secret, has characters that one cannot see, or is as long as a token.
+ * Looser than {@link redact}: identifiers may stay.
+ *
+ * @param parts - everything in it, as it reads
+ */
+export function maySay(parts: readonly string[], secrets: readonly string[]): boolean {
+  return (
+    !parts.some(hasControl) &&
+    !parts.some((part) => LONG_TOKEN.test(part)) &&
+    !holdsSecret(parts.join('\n'), secrets)
+  );
+}
+
 /** Whether a text has characters that could change how a log is read. */
 export function hasControl(text: string): boolean {
   return text.search(CONTROL) >= 0 || text.search(INVISIBLE) >= 0;
@@ -54,14 +70,14 @@ function normal(text: string): string {
   let plain = text;
   for (let times = 0; times < MOST_ESCAPED; times++) {
     const seen = plain.toLowerCase().replace(ASIDE, '');
-    const unescaped = seen.replace(PERCENT, fromPercent).replace(ENTITY, fromEntity);
+    const unescaped = percentDecoded(seen).replace(ENTITY, fromEntity);
     plain = unescaped.replace(BACKSLASH, (_, hex) => (hex === undefined ? '' : fromCode(hex, 16)));
   }
   return plain.replace(ASIDE, '').toLowerCase();
 }
 
 /** Percent encoding (RFC 3986 section 2.1), a run at a time, since a character may be several bytes. */
-const PERCENT = /(?:%[0-9a-f]{2})+/g;
+const PERCENT = /(?:%[0-9a-f]{2})+/gi;
 /** Character references of HTML: the five that escaping makes, and any by its number. */
 const ENTITY = /&(?:#([0-9]{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos));/g;
 /** Escapes of JSON (RFC 8259 section 7), each with all the backslashes that were put before it. */
@@ -69,6 +85,9 @@ const BACKSLASH = /\\(?:u([0-9a-f]{4})|[bfnrt])?/g;
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 const fromPercent = (run: string): string => Buffer.from(run.replaceAll('%', ''), 'hex').toString();
+
+/** A part of a URL as it reads. What is no percent encoding stays as it is. */
+export const percentDecoded = (text: string): string => text.replace(PERCENT, fromPercent);
 
 const fromEntity = (_: string, decimal?: string, hex?: string, name?: string): string =>
   name === undefined ? fromCode(decimal ?? hex ?? '', decimal === undefined ? 16 : 10) : (NAMED[name] ?? '');

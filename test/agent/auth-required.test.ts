@@ -73,6 +73,16 @@ test('a task that needs the consent of its user says so, and goes on with a fres
   expect(second.text).toContain('calendar of alice');
 });
 
+test('where the STS names a page, the user is told to open it', async () => {
+  const url = 'https://login.example.com/consent?client_id=assistant';
+  const { server, alice } = await setRefusal({ ...CONSENT, error_uri: url });
+
+  const { status } = (await send(server, alice)).body.result;
+  expect(status.state).toBe('auth-required');
+  expect(status.message.parts[0].text).toContain(`before you have consented to it: ${url} Then send`);
+  expect(dataOf(status)).toEqual([{ onbehalf: { server: 'calendar', reason: 'consent_required', url } }]);
+});
+
 test('a task whose user must sign in again says with which claims, also to those who listen to events', async () => {
   const { calendar, server, alice, fresh } = await setRefusal(SIGN_IN);
 
@@ -216,6 +226,7 @@ test('no token shows where the user is needed, whatever the STS says', async () 
     error: 'consent_required',
     error_description: `not with ${alice}`,
     claims: `{"a":"${alice}"}`,
+    error_uri: `https://login.example.com/?hint=${alice}`,
   };
   const endpoint = await startRefusingSts(stage.sts, () => echo);
   const server = await serve({

@@ -12,6 +12,7 @@ test('an error says what happened, what can be done and what led to it', () => {
     oauthError: 'invalid_target',
     retryAfterMs: 5,
     claimsChallenge: '{"access_token":{}}',
+    errorUri: 'https://sts.example.com/consent',
     cause,
   });
   expect(error).toBeInstanceOf(Error);
@@ -24,6 +25,7 @@ test('an error says what happened, what can be done and what led to it', () => {
     oauthError: 'invalid_target',
     retryAfterMs: 5,
     claimsChallenge: '{"access_token":{}}',
+    errorUri: 'https://sts.example.com/consent',
     cause,
   });
   expect(String(error)).toBe('OnbehalfError: it failed');

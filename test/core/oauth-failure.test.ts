@@ -143,6 +143,14 @@ test('a claims challenge is told with the error, for the next sign-in of the use
   expect((await failedExchange(sts.service)).claimsChallenge).toBeUndefined();
 });
 
+test('the page that the STS names is told with the error, if it is one to open', async () => {
+  const page = 'https://sts.example.com/consent?client=assistant';
+  const sts = await failing(always({ error: 'consent_required', error_uri: page }, { status: 400 }));
+  expect(await failedExchange(sts.service)).toMatchObject({ failure: 'consent_required', errorUri: page });
+  sts.handle(always({ error: 'consent_required', error_uri: 'javascript:alert(1)' }, { status: 400 }));
+  expect((await failedExchange(sts.service)).errorUri).toBeUndefined();
+});
+
 test('a dialect says what an error of its provider means, except where the status does', async () => {
   const heard: ErrorAnswer[] = [];
   const classify = (answer: ErrorAnswer) => {
@@ -177,7 +185,8 @@ function echo(number: number): Handler {
     const inHeader = piece.replaceAll(/[^\x20-\x7e]|"/g, '');
     const headers = { 'retry-after': inHeader, 'www-authenticate': `Bearer error="${inHeader}"` };
     const claims = JSON.stringify({ access_token: { [piece]: piece } });
-    const body = { error: piece, error_description: `no good: ${piece}`, claims };
+    const page = `https://sts.example.com/?${encodeURI(piece)}`;
+    const body = { error: piece, error_description: `no good: ${piece}`, claims, error_uri: page };
     json(response, body, { status: 400, headers });
   };
 }

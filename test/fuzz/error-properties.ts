@@ -125,11 +125,12 @@ const errorAnswerWith = (said: fc.Arbitrary<string>): fc.Arbitrary<ErrorAnswer> 
     said.map((text) => JSON.stringify({ access_token: { [text]: { values: [text] } } })),
     fc.json(),
   );
+  const page = said.map((text) => `https://sts.example.com/consent/${text}`);
   const document = fc.record(
     {
       error: fc.oneof(fc.constantFrom(...CODES), said, fc.jsonValue({ maxDepth: 1 })),
       error_description: fc.oneof({ arbitrary: said, weight: 4 }, fc.jsonValue({ maxDepth: 1 })),
-      error_uri: said,
+      error_uri: fc.oneof(said, page),
       claims: fc.oneof({ arbitrary: claims, weight: 4 }, fc.jsonValue({ maxDepth: 2 })),
       suberror: fc.oneof(fc.constantFrom('consent_required', 'basic_action', 'toString'), said),
       error_codes: fc.oneof(
@@ -179,11 +180,12 @@ async function checkError(given: {
     return processExchangeResponse(service, response, parameters);
   }, secrets);
   if (!('error' in outcome)) throw new Error('an error answer became a token');
-  const { code, oauthError, claimsChallenge, message } = outcome.error;
-  const read = readable(`${message} ${oauthError} ${claimsChallenge}`);
+  const { code, oauthError, claimsChallenge, errorUri, message } = outcome.error;
+  const read = readable(`${message} ${oauthError} ${claimsChallenge} ${errorUri}`);
   const shown = isApart && secrets.find((secret) => read.includes(readable(secret)));
-  if (shown) throw new Error(`the secret ${shown} can be read in: ${message} ${claimsChallenge}`);
+  if (shown) throw new Error(`the secret ${shown} can be read in: ${message} ${claimsChallenge} ${errorUri}`);
   if (claimsChallenge !== undefined) return 'with a claims challenge';
+  if (errorUri !== undefined) return 'with a page for the user';
   return oauthError === undefined ? code : 'with what the STS said';
 }
 

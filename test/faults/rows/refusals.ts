@@ -49,6 +49,13 @@ export const refusalRows: readonly FaultRow[] = [
     shows: ['claimsChallenge'],
   },
   {
+    fault: 'STS: 400 consent_required with a page for the user',
+    outcome: 'sts_error consent_required errorUri=https://sts.example.com/consent',
+    ...once,
+    answers: () => refusing('consent_required', { error_uri: 'https://sts.example.com/consent' }),
+    shows: ['errorUri'],
+  },
+  {
     fault: 'STS: 400 that repeats all it was sent',
     outcome: 'sts_error denied',
     ...once,
