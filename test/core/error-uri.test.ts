@@ -42,9 +42,7 @@ test.each<[string, unknown]>([
 
 test('a secret that was sent and comes back is kept back, wherever it stands and however it is spelt', () => {
   const secret = fc.oneof(
-    fc
-      .string({ unit: 'grapheme', minLength: 4, maxLength: 30 })
-      .filter((text) => text.trim().length >= 4 && text.isWellFormed()),
+    fc.string({ unit: 'grapheme', minLength: 4, maxLength: 30 }).filter((text) => text.trim().length >= 4),
     fc.base64String({ minLength: 8, maxLength: 30 }),
   );
   const place = fc.constantFrom<(text: string) => string>(
