@@ -192,7 +192,7 @@ test('a token that was good is refused once it has expired, in its own conversat
   const { contextId, id } = (await send(server, alice)).body.result;
   // While it is good it may be used again: nothing is exchanged anew.
   await send(server, alice, { contextId });
-  const before = [stage.sts.exchanges.length, calendar.requests.length];
+  const before = [stage.sts.exchanges.length, callsAt(calendar).length];
   expect(callsAt(calendar)).toHaveLength(2);
   expect(before[0]).toBe(1);
 
@@ -207,7 +207,7 @@ test('a token that was good is refused once it has expired, in its own conversat
   ] as const) {
     expect([method, (await rpc(server, alice, method, params)).status]).toEqual([method, 401]);
   }
-  expect([stage.sts.exchanges.length, calendar.requests.length]).toEqual(before);
+  expect([stage.sts.exchanges.length, callsAt(calendar).length]).toEqual(before);
 
   const fresh = await send(server, await stage.token('alice'), { contextId });
   expect(fresh.body.result.status.state).toBe('completed');
@@ -252,13 +252,13 @@ test('a token that another client sends again is the same user there, and no mor
 
   const again = (await send(server, alice, { contextId: 'of-another-client' })).body.result;
   expect(again.status.state).toBe('completed');
-  const before = [stage.sts.exchanges.length, calendar.requests.length];
+  const before = [stage.sts.exchanges.length, callsAt(calendar).length];
   expect((await rpc(server, alice, 'tasks/get', { id: hers.id })).body.result.id).toBe(hers.id);
   expect((await send(server, alice, { contextId: his.contextId })).body.error.code).toBe(-32602);
   expect((await rpc(server, alice, 'tasks/get', { id: his.id })).body.error.code).toBe(-32001);
   expect((await send(server, bob, { contextId: 'of-another-client' })).body.error.code).toBe(-32602);
 
-  expect([stage.sts.exchanges.length, calendar.requests.length]).toEqual(before);
+  expect([stage.sts.exchanges.length, callsAt(calendar).length]).toEqual(before);
   expect(callsAt(calendar)).toEqual(
     ['alice', 'bob', 'alice'].map((sub) => `${sub} for calendar by ${AGENT}: 200`),
   );
