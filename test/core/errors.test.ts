@@ -1,8 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { type FailureClass, isOnbehalfError, networkCause, OnbehalfError } from '../../src/core/errors.ts';
-import { loadPeer } from '../../src/core/peer.ts';
-import { failureOf } from '../support/failure.ts';
 
 test('an error says what happened, what can be done and what led to it', () => {
   const cause = new Error('ECONNREFUSED');
@@ -83,18 +81,4 @@ test('of a failed request only the code of the system is kept', () => {
   const circular = new Error('secret');
   circular.cause = circular;
   expect(networkCause(circular)).toBeUndefined();
-});
-
-test('a missing optional package is named together with the way to install it', async () => {
-  // The name is not written out, so that no tool resolves it.
-  const name = ['not', 'installed'].join('-');
-  const error = await failureOf(loadPeer(name, 'the test', () => import(name)));
-  expect(error).toMatchObject({ code: 'peer_missing', failure: 'misconfigured' });
-  expect(error.message).toContain('npm install not-installed');
-});
-
-test('an optional package that is there is loaded, and its own failure is not hidden', async () => {
-  expect(await loadPeer('x', 'the test', async () => 42)).toBe(42);
-  const own = new SyntaxError('broken');
-  await expect(loadPeer('x', 'the test', () => Promise.reject(own))).rejects.toBe(own);
 });
