@@ -57,5 +57,9 @@ export function completeCard(
 }
 
 function isUrlOrNothing(url: unknown): boolean {
-  return url === undefined || url === '' || (typeof url === 'string' && /^https?:\/\/[^\s/?#]+/.test(url));
+  return (
+    url === undefined ||
+    url === '' ||
+    (typeof url === 'string' && /^https?:\/\/[^\s/?#]+/.test(url) && URL.canParse(url))
+  );
 }

@@ -63,12 +63,34 @@ export function approvalRequired(
 }
 
 function inWords({ server, tool, args }: PendingApproval): string {
-  const shown = JSON.stringify(args, (_name, value: unknown) =>
-    typeof value === 'string' ? shortened(value) : value,
-  );
-  const text = `${server}: the tool ${shortened(tool)} waits for your approval, to be called with ${shown}.`;
+  const shown = Object.entries(args).map(([name, value]) => `${quoted(name)}:${inBrief(value)}`);
+  const text = `${server}: the tool ${shortened(tool)} waits for your approval, to be called with {${shown.join(',')}}.`;
   return text.replace(UNSEEN, escaped);
 }
+
+/** Members of a list or an object within an argument that are shown. Of arguments, all are. */
+const MOST_MEMBERS = 20;
+/** Lists and objects in one another that are shown. */
+const DEEPEST = 3;
+
+/** JSON, as far as a person reads it. */
+function inBrief(value: unknown, depth = 1): string {
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value !== 'object' || value === null) return String(JSON.stringify(value));
+  const all: readonly (() => string)[] = Array.isArray(value)
+    ? value.map((one) => () => inBrief(one, depth + 1))
+    : Object.entries(value).map(
+        ([name, one]) =>
+          () =>
+            `${quoted(name)}:${inBrief(one, depth + 1)}`,
+      );
+  const shown = all.slice(0, depth > DEEPEST ? 0 : MOST_MEMBERS).map((show) => show());
+  const more = all.length - shown.length;
+  const members = [...shown, ...(more > 0 ? [`... (${more} more)`] : [])].join(',');
+  return Array.isArray(value) ? `[${members}]` : `{${members}}`;
+}
+
+const quoted = (text: string): string => JSON.stringify(shortened(text));
 
 /** In characters. */
 const LONGEST_VALUE = 80;

@@ -56,20 +56,14 @@ export async function createGeneration(folder: AgentFolder, shared: Shared): Pro
   const verifier = createVerifier(config);
   const agent = await assemble(config, shared);
   const { runner, endRun } = agent;
-  // Whoever takes it out of the config means what was kept, too.
-  if (!config.memory) shared.memory.clear();
   const card = completeCard(file, shared.url, mode);
   const resource = resourceOf(card.url, config.authentication);
   const resourceMetadata = resource && new URL(RESOURCE_PATH, card.url).href;
-  const door = createDoor({
-    ...{ verify: verifier?.verify, resourceMetadata, onError },
-    // A proxy is one address, and a token that it has verified costs nothing here.
-    ...(mode === 'trusted_proxy' && { maxRefusedPerMinute: Number.POSITIVE_INFINITY }),
-  });
+  const door = createDoor({ verify: verifier?.verify, resourceMetadata, onError });
   return {
     ...{ agent, card, resource },
     executor: createExecutor({ runner, endRun, contexts, turns, stream: config.stream }),
-    door: mode === 'anonymous' ? ownOriginOnly(door, shared.url) : door,
+    door: mode === 'anonymous' ? ownOriginOnly(door, shared.url, card.url) : door,
     issuers: verifier?.issuers ?? [],
     warnings: [...folder.warnings, ...agent.warnings, ...loud(mode)],
   };

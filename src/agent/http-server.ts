@@ -4,7 +4,7 @@ import { bind } from './bind.ts';
 import type { Caller } from './caller.ts';
 import type { Door } from './door.ts';
 import { type JsonRpc, sendJson } from './json-rpc.ts';
-import { oneAtATime } from './one-at-a-time.ts';
+import { boundConnections, oneAtATime } from './one-at-a-time.ts';
 
 /** What is served. */
 export interface Routes {
@@ -38,7 +38,10 @@ export interface Listening {
 /** A client that sends a request slowly is cut off after this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** More connections than these are closed as they come. */
+/** How often it is looked for such clients. */
+const CHECK_INTERVAL_MS = 5_000;
+
+/** Of more connections than these, some that wait are closed. */
 const MAX_CONNECTIONS = 4_096;
 
 /** Path of the A2A agent card. */
@@ -56,7 +59,11 @@ export async function listen(host: string, port: number): Promise<Listening> {
   let routes: Routes | undefined;
   let stopping = false;
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    },
     oneAtATime((request, response) => {
       // A connection that becomes idle later than close() is kept by Node for seconds more.
       response.once('close', () => stopping && setImmediate(() => server.closeIdleConnections()));
@@ -69,7 +76,7 @@ export async function listen(host: string, port: number): Promise<Listening> {
       });
     }),
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  boundConnections(server, MAX_CONNECTIONS);
   const url = await bind(server, host, port);
   return {
     url,

@@ -11,7 +11,7 @@ import type { Contexts } from './contexts.ts';
 import { pump } from './event-pump.ts';
 import type { Executor } from './executor.ts';
 import type { OwnedTaskStore } from './task-store.ts';
-import type { Turns } from './turns.ts';
+import { createTurns, type Turns } from './turns.ts';
 import { messageOf } from './user-message.ts';
 
 /** What A2A requests are answered with. */
@@ -37,6 +37,7 @@ export function createRequestHandler({
 }: RequestHandlerParts): A2ARequestHandler {
   const handler = new DefaultRequestHandler(card, tasks, executor);
   const work = atWorkIn(contexts);
+  const followers = createTurns(MOST_FOLLOWED);
   /** Tasks with a message on its way. */
   const taken = new Set<string>();
 
@@ -54,7 +55,7 @@ export function createRequestHandler({
     }
     // Two runs of one task would end each other's events.
     if (taskId !== undefined && (taken.has(taskId) || work.has(taskId))) throw A2AError.invalidParams(BUSY);
-    const endTurn = beginTurn(turns, context);
+    const endTurn = beginTurn(turns, context, TOO_MANY_RUNS);
     const leave = contexts.enter(contextId, caller ?? '');
     if (typeof leave !== 'function') {
       endTurn();
@@ -83,6 +84,14 @@ export function createRequestHandler({
     sendMessageStream(params: MessageSendParams, context?: ServerCallContext) {
       const entered = enter(params, context);
       return outwards(pump(handler.sendMessageStream(entered.params, context), entered.leave));
+    },
+    async *resubscribe(params: TaskIdParams, context?: ServerCallContext) {
+      const end = beginTurn(followers, context, TOO_MANY_FOLLOWED);
+      try {
+        yield* handler.resubscribe(params, context);
+      } finally {
+        end();
+      }
     },
     async cancelTask(params: TaskIdParams, context?: ServerCallContext) {
       const { id } = params;
@@ -113,6 +122,11 @@ async function* outwards<T>(events: AsyncGenerator<T, void, undefined>): AsyncGe
   }
 }
 
+/** Streams of one user at the same time that follow tasks which are under way: each holds a connection. */
+const MOST_FOLLOWED = 64;
+const TOO_MANY_FOLLOWED = 'you follow too many tasks: leave one of these streams';
+const TOO_MANY_RUNS =
+  'too many of your messages are being worked on: wait until one of them is done, or cancel its task';
 const BUSY = 'taskId: this task is being worked on; wait until that is done, or cancel it';
 
 /** Why a context is not entered. */
@@ -127,13 +141,11 @@ const REFUSALS = {
 } as const;
 
 /** Callers of whom nothing is known are not one user, so there is nobody to count for. */
-function beginTurn(turns: Turns, context: ServerCallContext | undefined): () => void {
+function beginTurn(turns: Turns, context: ServerCallContext | undefined, tooMany: string): () => void {
   if (!context?.user?.isAuthenticated) return () => {};
   const end = turns.begin(context, context.user.userName);
   if (end) return end;
-  throw A2AError.internalError(
-    'too many of your messages are being worked on: wait until one of them is done, or cancel its task',
-  );
+  throw A2AError.internalError(tooMany);
 }
 
 /** What the SDK says of a request is for its sender; what else went wrong is not. */

@@ -124,6 +124,8 @@ async function createParts(folder: AgentFolder, url: string, options: AgentServe
     async apply(next) {
       const generation = await createGeneration(next, shared);
       swap(generation);
+      // Whoever takes it out of the config means what was kept, too.
+      if (!next.config.memory) shared.memory.clear();
       readiness.prepare(generation.issuers);
       metrics.reloaded('reloaded');
       warn(['the files have changed: new runs go by them', ...generation.warnings]);

@@ -14,16 +14,21 @@ export interface NamedToolset {
 /** Of as many tools of a server the model is told; the controller publishes as many. */
 export const MOST_TOOLS = 1_000;
 
+/** Names that are one server's: one that lists others each time has none but these. */
+const MOST_NAMES = 20 * MOST_TOOLS;
+
 /**
  * The tools of several servers, each name once: ADK ends the run where it meets one twice. A name that the config gives to a server
- * is that server's. Any other is whose tool had it first, from run to run, as long as it is listed or nothing can be; of two who
- * begin at once, the one that comes first in the config. So no server gets calls that are meant for another.
+ * is that server's. Any other is whose tool had it first, for all runs and users; of two who begin at once, the one that comes first in the
+ * config. So no server gets calls that are meant for another.
  */
 export class UniqueToolset extends BaseToolset {
   readonly #toolsets: readonly NamedToolset[];
   readonly #reserved: ReadonlyMap<string, NamedToolset>;
-  /** By server, the names that it has, as it listed them last. */
-  readonly #known = new Map<NamedToolset, ReadonlySet<string>>();
+  /** Whose each name is that was listed, those of the config apart. Also when it is not listed any more: for another user it may be. */
+  readonly #owners = new Map<string, NamedToolset>();
+  /** The same by server, the names that were listed longest ago first. */
+  readonly #named = new Map<NamedToolset, Set<string>>();
   /** Servers, and pairs of them, that were warned of; not names, of which a server has as many as it likes. */
   readonly #warned = new Set<string>();
 
@@ -39,12 +44,7 @@ export class UniqueToolset extends BaseToolset {
     const listed: (readonly [NamedToolset, readonly BaseTool[]])[] = [];
     for (const one of this.#toolsets) listed.push([one, await this.#listOf(one, context)]);
     // From here on nothing is awaited: of two runs at once, one after the other says whose the names are.
-    const owners = this.#ownersBefore(listed);
-    return listed.flatMap(([one, all]) => {
-      const tools = all.filter(({ name }) => this.#isFree(name, one, owners));
-      if (all.length > 0) this.#known.set(one, new Set(tools.map(({ name }) => name)));
-      return tools;
-    });
+    return listed.flatMap(([one, all]) => all.filter(({ name }) => this.#isFree(name, one)));
   }
 
   async #listOf(one: NamedToolset, context: ReadonlyContext | undefined): Promise<readonly BaseTool[]> {
@@ -55,23 +55,10 @@ export class UniqueToolset extends BaseToolset {
     return listed.slice(0, MOST_TOOLS);
   }
 
-  /** Who had a name before, and still has it. */
-  #ownersBefore(
-    listed: readonly (readonly [NamedToolset, readonly BaseTool[]])[],
-  ): Map<string, NamedToolset> {
-    const owners = new Map<string, NamedToolset>();
-    for (const [one, tools] of listed) {
-      const now = new Set(tools.map(({ name }) => name));
-      for (const name of this.#known.get(one) ?? [])
-        if (now.size === 0 || now.has(name)) owners.set(name, one);
-    }
-    return owners;
-  }
-
-  #isFree(name: string, one: NamedToolset, owners: Map<string, NamedToolset>): boolean {
-    const owner = isOfAdk(name) ? undefined : (this.#reserved.get(name) ?? owners.get(name) ?? one);
+  #isFree(name: string, one: NamedToolset): boolean {
+    const owner = isOfAdk(name) ? undefined : (this.#reserved.get(name) ?? this.#owners.get(name) ?? one);
     if (owner === one) {
-      owners.set(name, one);
+      this.#own(name, one);
       return true;
     }
     const whose = owner?.name ?? 'ADK';
@@ -81,6 +68,18 @@ export class UniqueToolset extends BaseToolset {
       `${what}: ${whose} has one of this name (told once for these two)`,
     );
     return false;
+  }
+
+  #own(name: string, one: NamedToolset): void {
+    const names = this.#named.get(one) ?? new Set();
+    this.#named.set(one, names);
+    names.delete(name);
+    names.add(name);
+    this.#owners.set(name, one);
+    const [oldest] = names;
+    if (names.size <= MOST_NAMES || oldest === undefined) return;
+    names.delete(oldest);
+    this.#owners.delete(oldest);
   }
 
   #warn(once: string, warning: string): void {

@@ -1,4 +1,6 @@
 const LONGEST = 200;
+/** Of so much of a text it is looked for what is to be shown. */
+const LONGEST_READ = 65_536;
 /** Anything that could be a token: dotted base64url as in a JWT, or one long run of token characters. */
 const TOKEN_LIKE = /[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*|[\w+/=~-]{24,}/g;
 /** What is a token even where long identifiers are due. */
@@ -21,11 +23,15 @@ const MOST_ESCAPED = 3;
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   // Before and after control characters go, because what is left can read as a secret only then.
-  const shown = withoutSecrets(text, secrets).replace(INVISIBLE, '').replace(CONTROL, ' ');
+  const shown = withoutSecrets(text.slice(0, LONGEST_READ), secrets)
+    .replace(INVISIBLE, '')
+    .replace(CONTROL, ' ');
   const visible = withoutSecrets(shown, secrets);
   if (holdsNormal(visible, secrets)) return '[redacted]';
   const safe = visible.replace(TOKEN_LIKE, '[redacted]').trim();
-  return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
+  if (safe.length > LONGEST) return `${safe.slice(0, LONGEST)}...`;
+  // What little is left of so much may end within a secret.
+  return text.length > LONGEST_READ ? '[redacted]' : safe;
 }
 
 /** Whether a text repeats a secret, in any of the ways it may be spelt. */

@@ -157,6 +157,20 @@ test('of the arguments that are to be approved none hides another: each is short
   );
 });
 
+test('of long names, lists and what is deep in one another, so much is shown that all arguments are seen', async () => {
+  const shown = await shownFor('pay', {
+    ['n'.repeat(16_000)]: 1,
+    list: Array.from({ length: 5_000 }, (_, index) => index),
+    deep: { a: { b: { c: { d: 1 } } } },
+    many: Object.fromEntries(Array.from({ length: 22 }, (_, index) => [`m${index}`, null])),
+    to: 'mallory',
+  });
+
+  expect(shown).toContain(`{"${'n'.repeat(80)}... (15920 characters more)":1,"list":[0,1,`);
+  expect(shown).toContain(',19,... (4980 more)],"deep":{"a":{"b":{"c":{... (1 more)}}}},"many":{"m0":null,');
+  expect(shown).toContain('"m19":null,... (2 more)},"to":"mallory"}.');
+});
+
 test('characters that cannot be seen, or turn text round, are shown as what they are', async () => {
   const shown = await shownFor('pay', {
     to: 'a\u202egnirb\u200b\u2066\u061c',

@@ -114,6 +114,9 @@ test('files that are missing or no JSON are named, and nothing of their content'
     'cannot read /no/such/folder/config.json: there is no such file',
   );
   await expect(loaded({}, [])).rejects.toThrow(/agent-card\.json is wrong:\n {2}must be a JSON object/);
+  await expect(loaded({}, { name: 'agent', url: 'https://[' })).rejects.toThrow(
+    /url: must be an http\(s\) URL/,
+  );
   await expect(loaded({}, { url: 'ftp://a', skills: {} })).rejects.toThrow(
     /name: must be a text that is not empty\n {2}url: must be .*\n {2}skills: must be a list$/,
   );

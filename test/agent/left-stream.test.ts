@@ -134,6 +134,25 @@ test('whoever comes back to a stream that was left hears the end', async () => {
   expect(await again.rest()).toMatch(/All done\.[\s\S]*"state":"completed"/);
 });
 
+test('a user follows a bounded number of tasks at once: each stream holds a connection', async () => {
+  const stage = await setStage();
+  const { gate, mcp } = await gated(stage, 'calendar');
+  const server = await serve(configOf(stage, [mcp]));
+  const alice = await stage.token('alice');
+  const { id } = await begin(server, alice);
+  await gate.reached(1);
+  const followed = await Promise.all(
+    Array.from({ length: 64 }, () => begin(server, alice, 'tasks/resubscribe', { id })),
+  );
+
+  const more = await rpc(server, alice, 'tasks/resubscribe', { id });
+  expect(more.text).toContain('you follow too many tasks');
+  gate.open();
+  const heard = await Promise.all(followed.map(({ rest }) => rest()));
+
+  expect(heard.filter((text) => text.includes('"state":"completed"'))).toHaveLength(64);
+});
+
 test('a run whose stream was left is stopped with the server', async () => {
   const stage = await setStage();
   const { gate, mcp } = await gated(stage, 'calendar');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { oneAtATime } from '../../src/agent/one-at-a-time.ts';
+import { boundConnections, oneAtATime } from '../../src/agent/one-at-a-time.ts';
 import { configOf, serve, setStage } from './support.ts';
 
 afterEach(() => {
@@ -38,6 +38,42 @@ test('whoever sends the next request before the answer is there is cut off, and 
     expect(answer.toString()).toContain('200 OK');
   }
   expect(polite.destroyed).toBe(false);
+});
+
+test('whoever opens many connections and says nothing loses the oldest of them, and nobody is kept out', async () => {
+  let isUnderWay: () => void = () => {};
+  const asked = new Promise<void>((resolve) => {
+    isUnderWay = resolve;
+  });
+  const server = createServer(
+    oneAtATime((request, response) => {
+      if (request.url === '/slow') return isUnderWay();
+      response.end('here');
+    }),
+  );
+  boundConnections(server, 3);
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const opened = async (): Promise<Socket> => {
+    const connected = once(server, 'connection');
+    const socket = open(url);
+    await connected;
+    return socket;
+  };
+  const slow = await opened();
+  slow.write('GET /slow HTTP/1.1\r\nhost: agent\r\n\r\n');
+  await asked;
+  const silent = [await opened(), await opened()] as const;
+  const gone = once(silent[0], 'close');
+
+  const polite = await opened();
+  await gone;
+  polite.write(GET);
+  const [answer] = (await once(polite, 'data')) as [Buffer];
+
+  expect(answer.toString()).toContain('200 OK');
+  expect([slow, silent[1], polite].map(({ destroyed }) => destroyed)).toEqual([false, false, false]);
 });
 
 test('an answer that is not read for half a minute is kept no longer', async () => {

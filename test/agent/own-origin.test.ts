@@ -33,12 +33,18 @@ test('a web page cannot use an agent for anonymous callers, whatever its name wa
   expect(await sendWith(server.url, { host: `localhost.evil.example:${port}` })).toBe(403);
 });
 
-test('where it does not listen on loopback, any name may be its own', async () => {
-  const door = ownOriginOnly(async () => ({ status: 200, headers: {}, body: '' }), 'http://0.0.0.0:8080');
+test('where it does not listen on loopback, programs may know it by any name, and web pages by an address or that of its card', async () => {
+  const inside = async () => ({ status: 200, headers: {}, body: '' });
+  const door = ownOriginOnly(inside, 'http://0.0.0.0:8080', 'https://agent.example/');
   const statusOf = async (headers: object): Promise<unknown> =>
     ((await door({ headers } as never)) as { readonly status: number }).status;
 
   expect(await statusOf({ host: 'agent.example' })).toBe(200);
   expect(await statusOf({ host: 'agent.example', origin: 'https://agent.example' })).toBe(200);
+  expect(await statusOf({ host: '10.0.0.7:8080', origin: 'http://10.0.0.7:8080' })).toBe(200);
+  expect(await statusOf({ host: '[fd00::7]:8080', origin: 'http://[fd00::7]:8080' })).toBe(200);
+  expect(await statusOf({ host: 'localhost:8080', origin: 'http://localhost:8080' })).toBe(200);
   expect(await statusOf({ host: 'agent.example', origin: 'https://evil.example' })).toBe(403);
+  // Its name was made to point here.
+  expect(await statusOf({ host: 'evil.example:8080', origin: 'http://evil.example:8080' })).toBe(403);
 });

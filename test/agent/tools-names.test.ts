@@ -101,7 +101,7 @@ class Names extends BaseToolset {
 const namesOf = async (toolset: BaseToolset): Promise<string[]> =>
   (await toolset.getTools()).map(({ name }) => name);
 
-test('who had a name first keeps it as long as it is listed, or nothing can be', async () => {
+test('who had a name first keeps it, also when it is not listed: for another user it may be', async () => {
   const { log } = await setStage();
   const [weather, mail] = [new Names('a'), new Names('b', 'c')];
   const all = new UniqueToolset([
@@ -115,11 +115,27 @@ test('who had a name first keeps it as long as it is listed, or nothing can be',
   mail.names = [];
   expect(await namesOf(all)).toEqual(['a']);
   mail.names = ['b', 'd'];
-  expect(await namesOf(all)).toEqual(['a', 'c', 'b', 'd']);
-  weather.names = ['b'];
-  mail.names = ['a', 'b'];
-  expect(await namesOf(all)).toEqual(['a', 'b']);
+  expect(await namesOf(all)).toEqual(['a', 'b', 'd']);
+  weather.names = ['c'];
+  mail.names = ['a', 'b', 'c'];
+  expect(await namesOf(all)).toEqual(['b', 'c']);
   expect(log.filter((line) => line.includes('is left out: mail has one of this name'))).toHaveLength(1);
+});
+
+test('a server that lists other names each time has a bounded number of them', async () => {
+  const [weather, mail] = [new Names('first'), new Names()];
+  const all = new UniqueToolset([
+    { name: 'weather', toolset: weather },
+    { name: 'mail', toolset: mail },
+  ]);
+  await namesOf(all);
+  for (let times = 0; times < 20; times++) {
+    weather.names = Array.from({ length: MOST_TOOLS }, (_, index) => `w${times}-${index}`);
+    await namesOf(all);
+  }
+  weather.names = ['w19-0'];
+  mail.names = ['w0-0', 'first'];
+  expect(await namesOf(all)).toEqual(['w19-0', 'first']);
 });
 
 test('no server has a name of ADK’s', async () => {

@@ -71,7 +71,7 @@ test('a secret that begins within what is shown and ends beyond shows no beginni
 
 test('a secret at the end of a very long text shows no beginning, however much was taken out before it', () => {
   const secrets = ['correct horse battery staple'];
-  for (let length = 3960; length <= 4000; length += 1) {
+  for (let length = 65_500; length <= 65_540; length += 1) {
     expect(redact(`${'A'.repeat(length)} ${secrets[0]}`, secrets)).not.toContain('correct');
   }
 });
