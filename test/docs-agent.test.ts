@@ -159,7 +159,7 @@ it.each(COMMANDS)('names nothing in "%s" that is not there', async (command) => 
   for (const [, entry = ''] of command.matchAll(/node build\/(\S+)\.js/g)) {
     expect(existsSync(join(ROOT, `${entry}.ts`))).toBe(true);
   }
-  const [, name, options = ''] = /node dist\/cli\/main\.js (\w+)(.*)/.exec(command) ?? [];
+  const [, name, options = ''] = /(?:node dist\/cli\/main\.js|npx onbehalf) (\w+)(.*)/.exec(command) ?? [];
   const [, arguments_ = ''] = /agent:0\.0\.0 (--.*)/.exec(command) ?? [];
   if (name !== undefined || arguments_ !== '') {
     const help = await helpOf(name ?? 'agent');
@@ -167,7 +167,7 @@ it.each(COMMANDS)('names nothing in "%s" that is not there', async (command) => 
   }
   const [, target] = / --target (\S+)/.exec(command) ?? [];
   if (target !== undefined) expect(readText('Dockerfile')).toContain(` AS ${target}\n`);
-  expect(command).toMatch(/^(npm|node|docker) /);
+  expect(command).toMatch(/^(npm|npx|node|docker) /);
 });
 
 async function helpOf(command: string): Promise<string> {
@@ -194,6 +194,7 @@ const ODD: readonly Record<string, unknown>[] = [
   { ...BASES[0], authentication: undefined },
   { ...BASES[1], model: { ...(BASES[1]?.model as object), api_key_passthrough: true } },
   { ...BASES[0], http_tools: [{ params: { url: 'https://a' }, allowed_headers: ['authorization'] }] },
+  { ...BASES[0], http_tools: [{ params: { url: 'https://a' }, tools: ['send'], require_approval: ['snd'] }] },
   { ...BASES[0], token_exchange: { token_services: { sts: { ...SERVICE, dialect: 'dex' } } } },
   {
     ...BASES[0],

@@ -66,7 +66,7 @@ export function createAgentMetrics(observer: BrokerObserver = {}): AgentMetrics 
         counter('exchange_seconds_total', 'Time that token exchanges took.', exchangeMs / 1000),
         counter('token_lookups_total', 'Requests for a token, by where it came from.', by('result', lookUps)),
         counter('config_reloads_total', 'Readings of changed files, by result.', by('result', reloads)),
-        gauge('ready', '1 when new requests are taken.', Number(sizes.ready)),
+        gauge('ready', '1 when /ready answers 200.', Number(sizes.ready)),
       ]);
     },
   };

@@ -1,9 +1,10 @@
 import type { Part, TaskStatusUpdateEvent } from '@a2a-js/sdk';
 import type { RequestContext } from '@a2a-js/sdk/server';
-import { type Event, getFunctionResponses } from '@google/adk';
+import { type Event, getFunctionResponses, getLogger } from '@google/adk';
 import type { PropagationFailure } from '../adk/failure-hook.ts';
 import { type AgentRun, currentRun } from './caller.ts';
 import { finalStatus } from './run-failure.ts';
+import { seldom } from './seldom.ts';
 
 /** What only the user can do something about, as A2A clients are told of it. */
 export interface UserNeed {
@@ -26,8 +27,20 @@ interface Noted {
 /** Apart from what tools answer: no server can say that the user is needed. */
 const noted = new WeakMap<AgentRun, Noted[]>();
 
+/** For the operator: what is told of it to the model, and to the caller, is gone with the answer. */
+const tellSeldom = seldom((error) =>
+  getLogger().warn(`onbehalf: ${error instanceof Error ? error.message : ''}`),
+);
+
 /** Notes, for the run that the running code belongs to, a failure of which only the user can be rid; others are not its business. */
 export function noteFailure({ stage, server, scopes, error }: PropagationFailure): void {
+  if (stage === 'call') {
+    const { code, failure, message } = error;
+    tellSeldom(
+      JSON.stringify([server, code, failure]),
+      new Error(`${server} was not called: ${code}: ${message}`),
+    );
+  }
   const run = currentRun();
   const { failure: reason, claimsChallenge: claims, errorUri: url } = error;
   if (!run || (reason !== 'reauthentication_required' && reason !== 'consent_required')) return;

@@ -51,13 +51,24 @@ async function readText(file: string): Promise<string> {
   });
 }
 
-function parse(file: string, text: string): unknown {
+function parse(file: string, bytes: string): unknown {
+  // Some editors begin a file with a byte order mark.
+  const text = bytes.replace(/^\uFEFF/, '');
   try {
     return JSON.parse(text);
-  } catch {
+  } catch (error) {
     // Not the parser's message: it quotes the text around the mistake, which may be a secret.
-    throw new TypeError(`${file} is not valid JSON: check it for missing quotes and commas`);
+    const where = placeOf(error, text);
+    throw new TypeError(`${file} is not valid JSON${where}: check it for missing quotes and commas`);
   }
+}
+
+/** Where the parser stopped, if it says so. */
+function placeOf(error: unknown, text: string): string {
+  const [, position] = / at position (\d+)/.exec(String(error)) ?? [];
+  if (position === undefined) return '';
+  const lines = text.slice(0, Number(position)).split('\n');
+  return ` at line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`;
 }
 
 function wrong(file: string, problems: readonly ConfigProblem[]): TypeError {

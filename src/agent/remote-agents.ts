@@ -4,6 +4,7 @@ import type { RemoteAgentConfig } from '../config/tools.ts';
 import type { Target } from '../core/target.ts';
 import { defineMcpServer, type McpServer } from '../mcp/server.ts';
 import type { AgentRun } from './caller.ts';
+import { whyInConfig } from './config-words.ts';
 import { createHeaderFetch } from './header-fetch.ts';
 import { remoteAgentTool, type Shared } from './remote-agent-tool.ts';
 import { createConversations } from './remote-conversations.ts';
@@ -110,8 +111,7 @@ function serverOf(
       dangerouslyAllowInsecureHttp: target ? insecure : true,
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it cannot be used';
-    throw new TypeError(`${path}: ${why.replace(' of an MCP server', '')}`);
+    throw new TypeError(`${path}: ${whyInConfig(error, 'it cannot be used')}`);
   }
 }
 

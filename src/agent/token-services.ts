@@ -20,6 +20,7 @@ import type { Target } from '../core/target.ts';
 import { createTokenService } from '../core/token-service.ts';
 import type { TokenService } from '../core/token-service-handle.ts';
 import { auth0OnBehalfOf, authentik, entra, google, keycloak, okta, zitadel } from '../dialects/index.ts';
+import { whyInConfig } from './config-words.ts';
 import { casOf, fetchFor, hasTls } from './tls.ts';
 
 /** Variables that `${NAME}` stands for. */
@@ -70,8 +71,7 @@ export function createTokenServices(
         broker: createBroker({ tokenService: service, actor, retention: config.retention, observer }),
       };
     } catch (error) {
-      const why = error instanceof Error ? error.message : 'it cannot be made';
-      throw new TypeError(`${path}: ${why}`);
+      throw new TypeError(`${path}: ${whyInConfig(error, 'it cannot be made')}`);
     }
   });
 }

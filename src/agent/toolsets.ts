@@ -11,6 +11,7 @@ import type { Target } from '../core/target.ts';
 import { withApprovals } from './approvals.ts';
 import { noteFailure } from './auth-required.ts';
 import { currentRun } from './caller.ts';
+import { whyInConfig } from './config-words.ts';
 import { createHeaderFetch, nameOf } from './header-fetch.ts';
 import { PlainToolset } from './plain-toolset.ts';
 import { createSseBridge } from './sse-bridge.ts';
@@ -141,8 +142,7 @@ function delegated(server: ToolServerConfig, parts: DelegatedParts): DelegatedMC
     plugin?.registerToolset(toolset);
     return toolset;
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it cannot be used';
-    throw new TypeError(`${path}: ${why}`);
+    throw new TypeError(`${path}: ${whyInConfig(error, 'it cannot be used')}`);
   }
 }
 

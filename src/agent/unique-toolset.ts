@@ -49,10 +49,24 @@ export class UniqueToolset extends BaseToolset {
 
   async #listOf(one: NamedToolset, context: ReadonlyContext | undefined): Promise<readonly BaseTool[]> {
     const listed = onceEach((await one.toolset?.getTools(context)) ?? []);
+    this.#compare(one, listed);
     // One of these has the tools of many servers.
     if (one.toolset instanceof UniqueToolset || listed.length <= MOST_TOOLS) return listed;
     this.#warn(one.name, manyTools(one.name, listed.length - MOST_TOOLS));
     return listed.slice(0, MOST_TOOLS);
+  }
+
+  /** A name that is misspelt in the config guards nothing, and lets nothing through. */
+  #compare({ name: server, toolset, reserved = [] }: NamedToolset, listed: readonly BaseTool[]): void {
+    const names = new Set(listed.map(({ name }) => name));
+    const missing = reserved.filter((name) => !names.has(name));
+    if (!toolset || missing.length === 0) return;
+    const which = [...new Set(missing)].map((name) => JSON.stringify(redact(name))).join(', ');
+    const isEmpty = listed.length === 0;
+    const what = isEmpty
+      ? 'no tool could be listed that the config names'
+      : 'the config names tools that are not listed';
+    this.#warn(JSON.stringify([server, isEmpty]), `${server}: ${what} (${which}): are they spelt right?`);
   }
 
   #isFree(name: string, one: NamedToolset): boolean {

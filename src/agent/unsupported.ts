@@ -53,7 +53,25 @@ function remarksOnMemory(memory: MemorySettings | undefined): readonly ConfigPro
 }
 
 function serverProblems(server: ToolServerConfig, path: string): readonly ConfigProblem[] {
-  return [...handedOnProblems(server, path), ...profileProblem(server, `${path}.token_exchange`)];
+  return [
+    ...handedOnProblems(server, path),
+    ...approvalProblems(server, path),
+    ...profileProblem(server, `${path}.token_exchange`),
+  ];
+}
+
+/** What is to be approved, and is no tool that the agent has: a slip of the pen that would let another call through. */
+function approvalProblems(
+  { tools = [], require_approval }: ToolServerConfig,
+  path: string,
+): readonly ConfigProblem[] {
+  return (require_approval ?? []).flatMap((name, index) =>
+    when(
+      tools.length > 0 && !tools.includes(name),
+      `${path}.require_approval[${index}]`,
+      'is none of "tools", so it would guard nothing: check how it is spelt',
+    ),
+  );
 }
 
 function profileProblem({ token_exchange: target }: TargetFields, path: string): readonly ConfigProblem[] {

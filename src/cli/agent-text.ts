@@ -13,7 +13,8 @@ Options:
   -h, --help      Show this help
 
 It serves
-  POST /                              A2A, JSON-RPC: message/send, message/stream, tasks/get, tasks/cancel
+  POST /                              A2A, JSON-RPC: message/send, message/stream, tasks/get, tasks/cancel,
+                                      tasks/resubscribe
   GET  /.well-known/agent-card.json   The agent card
   GET  /health, /ready                For probes
 
@@ -44,5 +45,8 @@ A config.json with one MCP server, whose calls carry tokens for the audience "ca
 
 Secrets are file:/path, read anew when needed, or \${VARIABLE} of the environment. A wrong field is told by its path.
 Changed files are taken up within 5 seconds, for new runs; wrong ones are told and refused, and the agent goes on as it is.
-SIGTERM and SIGINT stop it: runs under way may end for 20 seconds. Needs the package @google/adk.
+SIGTERM and SIGINT stop it: runs under way may end for 20 seconds. Needs the packages @google/adk,
+@a2a-js/sdk, @modelcontextprotocol/client and zod, and that of the model.
+
+Exit codes: 0 when it was told to end, 1 when it cannot work, 2 for a wrong option. A start that fails is told as text.
 `;

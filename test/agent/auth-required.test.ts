@@ -73,6 +73,20 @@ test('a task that needs the consent of its user says so, and goes on with a fres
   expect(second.text).toContain('calendar of alice');
 });
 
+test('whoever operates the agent finds in its log which calls could not be made, seldom and without tokens', async () => {
+  const { stage, server, alice } = await setRefusal({ error: 'invalid_target' });
+
+  for (let times = 0; times < 3; times++) await send(server, alice);
+
+  const told = stage.log.filter((line) => line.includes('was not called'));
+  expect(told).toEqual([
+    expect.stringContaining(
+      'calendar was not called: sts_error: the STS answered with status 400 (invalid_target)',
+    ),
+  ]);
+  expectNoLeak([told], stage.tokens);
+});
+
 test('where the STS names a page, the user is told to open it', async () => {
   const url = 'https://login.example.com/consent?client_id=assistant';
   const { server, alice } = await setRefusal({ ...CONSENT, error_uri: url });

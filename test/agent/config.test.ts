@@ -106,9 +106,25 @@ test('what is passed over is named, once, and nothing else', async () => {
   ]);
 });
 
+test('a tool that is to be approved and is none of those that the agent has is a mistake', async () => {
+  const its = { tools: ['send_mail', 'find_mail'], require_approval: ['find_mail', 'send_mial'] };
+  await expect(loaded({ http_tools: [server(its)] })).rejects.toThrow(
+    /http_tools\[0\]\.require_approval\[1\]: is none of "tools", so it would guard nothing/,
+  );
+  await loaded({ http_tools: [server({ require_approval: ['send_mail'] })] });
+});
+
+test('where JSON is wrong is told, as far as the parser says it; a byte order mark is none of the text', async () => {
+  await expect(loadAgentFolder(folderOf(`\uFEFF{\n  "a": 1,\n  "b": ${SECRET} }`))).rejects.toThrow(
+    /config\.json is not valid JSON( at line 3, column 8)?: check it/,
+  );
+  await expect(loadAgentFolder(folderOf('{\n  "a": 1,\n  }'))).rejects.toThrow(/at line 3, column 3: check/);
+  await expect(loadAgentFolder(folderOf('\uFEFF{}'))).rejects.toThrow(/model: /);
+});
+
 test('files that are missing or no JSON are named, and nothing of their content', async () => {
   await expect(loadAgentFolder(folderOf(`{ "key": "${SECRET}" `))).rejects.toThrow(
-    /config\.json is not valid JSON: check it for missing quotes and commas$/,
+    /config\.json is not valid JSON( at line 1, column \d+)?: check it for missing quotes and commas$/,
   );
   await expect(loadAgentFolder('/no/such/folder')).rejects.toThrow(
     'cannot read /no/such/folder/config.json: there is no such file',
@@ -140,7 +156,7 @@ test.each<[string, object, string]>([
       authentication: { mode: 'trusted_proxy' },
       http_tools: [server({ sts_audience: 'a' }, { url: 'http://mcp.example.com/mcp' })],
     },
-    'http_tools[0]: "url" of an MCP server (http://mcp.example.com) is plain http',
+    'http_tools[0]: "url" (http://mcp.example.com) is plain http and not on loopback: a token sent there can be read on the way. Use https, or, if the network is trusted, set dangerously_allow_insecure_http',
   ],
   [
     'keys in clear text',

@@ -138,6 +138,22 @@ test('a server that lists other names each time has a bounded number of them', a
   expect(await namesOf(all)).toEqual(['w19-0', 'first']);
 });
 
+test('names of the config that a server does not list are told, once', async () => {
+  const { log } = await setStage();
+  const mail = new Names('send_mail');
+  const weather = new Names();
+  const all = new UniqueToolset([
+    { name: 'mail', toolset: mail, reserved: ['send_mial', 'send_mail', 'send_mial'] },
+    { name: 'weather', toolset: weather, reserved: ['wether'] },
+    { name: 'left-out', reserved: ['any'] },
+  ]);
+  for (let times = 0; times < 2; times++) expect(await namesOf(all)).toEqual(['send_mail']);
+  expect(log.filter((line) => line.includes('spelt right'))).toEqual([
+    expect.stringContaining('mail: the config names tools that are not listed (\\"send_mial\\")'),
+    expect.stringContaining('weather: no tool could be listed that the config names (\\"wether\\")'),
+  ]);
+});
+
 test('no server has a name of ADK’s', async () => {
   const { log } = await setStage();
   const its = ['adk_request_credential', 'adk_request_input', 'adk_request_confirmation', 'adk_'];
